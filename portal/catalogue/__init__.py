@@ -1,0 +1,1 @@
+"""The catalogue of offers: HSDS tables, loading, reading, matching and search."""

@@ -1,0 +1,679 @@
+"""What people mean: words they type, in eight languages, to concepts with contact kinds and topics.
+
+The words live in `content/synonyms.yaml`; a region may add its own in the same format. The rules at the top of that
+file are carried out here: whole words first, then word starts, then typing errors by word length.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from portal.catalogue.search import analysis
+from portal.catalogue.search.analysis import LANGUAGES, STOP_WORDS, STOP_WORDS_BY_LANGUAGE, Token
+
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+_Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)], ...]
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The C loader is nine times as fast; it is missing in some builds."""
+
+How = Literal["exact", "joined", "start", "typo", "loose", "tail"]
+
+
+class SynonymsError(Exception):
+    """A synonyms file cannot be used; the text names file, concept and field."""
+
+
+class GermanWords(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    official: _Words = ()
+    everyday: _Words = ()
+    slang: _Words = ()
+    old: _Words = ()
+    misspelt: _Words = ()
+
+
+class ConceptRecord(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: _Code
+    kinds: tuple[_Code, ...] = ()
+    topics: tuple[_Code, ...] = ()
+    urgent: bool = False
+    generic: bool = False
+    """Words that say only that help is wanted; they step back behind every other concept."""
+    de: GermanWords = GermanWords()
+    en: _Words = ()
+    tr: _Words = ()
+    ar: _Words = ()
+    uk: _Words = ()
+    ru: _Words = ()
+    fa: _Words = ()
+    fr: _Words = ()
+    unlike: _Words = ()
+    """Words and phrases that look like this concept and mean something else."""
+    beware: str | None = None
+    """For the people who keep the file."""
+
+
+class SynonymsFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1]
+    updated: date
+    languages: tuple[str, ...] = LANGUAGES
+    topics: tuple[_Code, ...] = ()
+    concepts: Annotated[tuple[ConceptRecord, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """What a recognised word stands for. `label` is its everyday name by language, German always."""
+
+    id: str
+    kinds: tuple[str, ...]
+    topics: tuple[str, ...]
+    urgent: bool
+    generic: bool
+    label: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptMatch:
+    """A concept found in a query.
+
+    `tokens` are positions in the token list, `start` and `end` the characters of the query, `strength` lies between
+    0 and 1. `urgent` holds only where the concept is urgent *and* this match is sure enough to say so.
+    `correction` is the right spelling when the words were misspelt.
+    """
+
+    concept: Concept
+    tokens: frozenset[int]
+    start: int
+    end: int
+    strength: float
+    how: How
+    urgent: bool
+    correction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    number: int
+    concept: int
+    language: str
+    text: str
+    words: tuple[str, ...]
+    content: tuple[int, ...]
+    """Positions of the words that carry the meaning."""
+    light: bool
+    """Made of stop words and negations only."""
+    misspelt: bool
+    against: bool
+    """From `unlike`: takes the concept away instead of giving it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    word: str
+    quality: float
+    how: How
+    sure: bool
+    """Good enough for an urgent concept."""
+
+
+_LIGHT = frozenset(
+    analysis.fold(word)
+    for word in [
+        "nicht",
+        "nichts",
+        "kein",
+        "keine",
+        "keinen",
+        "keiner",
+        "keinem",
+        "mehr",
+        "nie",
+        "niemand",
+        "niemanden",
+        "kann",
+        "können",
+        "will",
+        "wo",
+        "wohin",
+        "no",
+        "not",
+        "dont",
+        "don't",
+        "cant",
+        "can't",
+        "anymore",
+        "nowhere",
+        "никак",
+        "не",
+        "нет",
+        "нема",
+        "لا",
+        "ليس",
+        "مش",
+        "نه",
+        "değil",
+        "yok",
+        "pas",
+        "plus",
+        "rien",
+    ]
+)
+_CLAUSE_STARTS = frozenset(
+    analysis.fold(word)
+    for word in [
+        "und",
+        "weil",
+        "bitte",
+        "hilfe",
+        "oder",
+        "aber",
+        "hilf",
+        "and",
+        "please",
+        "help",
+        "because",
+        "but",
+        "ve",
+        "çünkü",
+        "lütfen",
+        "et",
+        "parce",
+        "aidez",
+    ]
+)
+_INFLECTIONS = frozenset(
+    ["e", "en", "er", "ern", "em", "es", "s", "n", "in", "innen", "st", "t", "te", "ten", "et", "end"]
+)
+_FAR_START = {"tr": 7, "uk": 3, "ru": 3, "ar": 3, "fa": 4}
+"""How many letters a language may add to the end of a word."""
+_ARABIC_PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ب", "ل", "ف")
+
+
+def load_concepts(path: Path, *extensions: Path) -> "Concepts":
+    """Concepts of `path`; an extension adds words to known ids and may bring concepts of its own.
+
+    Raises SynonymsError for an unreadable or malformed file.
+    """
+    records: dict[str, ConceptRecord] = {}
+    for number, file in enumerate((path, *extensions)):
+        for record in _read(file).concepts:
+            known = records.get(record.id)
+            if known is not None and number == 0:
+                raise SynonymsError(f"{file.name}: {record.id}: this id stands in the file twice")
+            records[record.id] = _extended(known, record) if known else record
+    return Concepts(records.values())
+
+
+def _read(path: Path) -> SynonymsFile:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 (both are safe loaders)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SynonymsError(f"{path.name}: {error}") from error
+    try:
+        return SynonymsFile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = list(first["loc"])
+        if len(where) > 1 and where[0] == "concepts" and isinstance(where[1], int):
+            where[:2] = [data["concepts"][where[1]].get("id", f"concept {where[1] + 1}")]
+        raise SynonymsError(
+            f"{path.name}: {': '.join(str(part) for part in where)}: {first['msg']}"
+        ) from error
+
+
+def _extended(known: ConceptRecord, more: ConceptRecord) -> ConceptRecord:
+    update: dict[str, object] = {
+        field: tuple(dict.fromkeys((*getattr(known, field), *getattr(more, field))))
+        for field in ("kinds", "topics", "unlike", *(code for code in LANGUAGES if code != "de"))
+    }
+    update["de"] = GermanWords(
+        **{
+            field: tuple(dict.fromkeys((*getattr(known.de, field), *getattr(more.de, field))))
+            for field in GermanWords.model_fields
+        }
+    )
+    update["urgent"] = known.urgent or more.urgent
+    return known.model_copy(update=update)
+
+
+class Concepts:
+    """The loaded words, ready to be looked for in queries. Immutable after construction; safe between threads."""
+
+    def __init__(self, records: Iterable[ConceptRecord]) -> None:
+        self._concepts: list[Concept] = []
+        self._entries: list[_Entry] = []
+        for record in records:
+            self._add(record)
+        self._occurrences: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._languages: dict[str, set[str]] = defaultdict(set)
+        self._joined: dict[str, list[int]] = defaultdict(list)
+        self._stems: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for entry in self._entries:
+            for position, word in enumerate(entry.words):
+                self._occurrences[word].append((entry.number, position))
+                self._languages[word].add(entry.language)
+                if not entry.against:
+                    self._stems[entry.language][analysis.stem(word, entry.language)].add(word)
+            if len(entry.words) > 1 and sum(map(len, entry.words)) >= 6:
+                self._joined["".join(entry.words)].append(entry.number)
+        meaningful = {
+            (entry.language, entry.words[position])
+            for entry in self._entries
+            for position in entry.content
+            if entry.words[position] not in _LIGHT and not entry.against
+        }
+        self._typable = {
+            language: sorted(word for of, word in meaningful if of == language and len(word) >= 4)
+            for language in LANGUAGES
+        }
+        self._starters = {language: frozenset(words) for language, words in self._typable.items()}
+        self._singles = frozenset(entry.words[0] for entry in self._entries if len(entry.words) == 1)
+        self.by_id = {concept.id: concept for concept in self._concepts}
+        self._alternatives = lru_cache(maxsize=8192)(self._find_alternatives)
+
+    def __len__(self) -> int:
+        return len(self._concepts)
+
+    def __iter__(self) -> Iterator[Concept]:
+        return iter(self._concepts)
+
+    def _add(self, record: ConceptRecord) -> None:
+        german = record.de
+        label = {"de": next(iter((*german.everyday, *german.official)), record.id)}
+        if german.official:
+            label["de"] = german.official[0]
+        for language in LANGUAGES[1:]:
+            words: tuple[str, ...] = getattr(record, language)
+            if words:
+                label[language] = words[0]
+        number = len(self._concepts)
+        self._concepts.append(
+            Concept(record.id, record.kinds, record.topics, record.urgent, record.generic, label)
+        )
+        seen: set[tuple[str, tuple[str, ...]]] = set()
+        lists: list[tuple[str, tuple[str, ...], bool, bool]] = [
+            ("de", (*german.official, *german.everyday, *german.slang, *german.old), False, False),
+            *((language, getattr(record, language), False, False) for language in LANGUAGES[1:]),
+            ("de", german.misspelt, True, False),
+            ("de", record.unlike, False, True),
+        ]
+        for language, texts, misspelt, against in lists:
+            for text in texts:
+                words = tuple(token.fold for token in analysis.tokens(text))
+                if not words or (language, words) in seen:
+                    continue
+                seen.add((language, words))
+                stops = STOP_WORDS if against else STOP_WORDS_BY_LANGUAGE[language]
+                content = tuple(i for i, word in enumerate(words) if word not in stops)
+                heavy = [i for i in content if words[i] not in _LIGHT]
+                self._entries.append(
+                    _Entry(
+                        number=len(self._entries),
+                        concept=number,
+                        language=language,
+                        text=text,
+                        words=words,
+                        content=content,
+                        light=not heavy,
+                        misspelt=misspelt,
+                        against=against,
+                    )
+                )
+
+    def words(self) -> frozenset[str]:
+        """Every folded word that some concept uses."""
+        return frozenset(self._occurrences)
+
+    def recognise(
+        self, tokens: Sequence[Token], text: str, language: str, *, growing: bool = False
+    ) -> tuple[ConceptMatch, ...]:
+        """Concepts in `text`, the strongest first; `tokens` are its words, `language` is that of the page.
+
+        `growing`: the last word may still be typed, so its beginning is enough for a weak find.
+        """
+        likely = analysis.likely_languages(text, language)
+        found: dict[int, _Found] = {}
+        against: list[tuple[int, frozenset[int]]] = []
+        alternatives = [self._alternatives(token.fold, likely) for token in tokens]
+        if growing and tokens and not alternatives[-1] and not analysis.is_known(tokens[-1].fold):
+            alternatives[-1] = self._beginnings(tokens[-1].fold, likely)
+        for hit in self._hits(tokens, alternatives, likely, text):
+            if hit.entry.against:
+                if hit.quality >= 0.9:
+                    against.append((hit.entry.concept, hit.tokens))
+                continue
+            best = found.get(hit.entry.concept)
+            found[hit.entry.concept] = hit if best is None else best.better(hit)
+        for concept, span in against:
+            if concept in found and found[concept].tokens <= span:
+                del found[concept]
+        return self._ranked(found, tokens, text)
+
+    def _ranked(
+        self, found: Mapping[int, "_Found"], tokens: Sequence[Token], text: str
+    ) -> tuple[ConceptMatch, ...]:
+        specific = any(not self._concepts[number].generic for number in found)
+        matches: list[ConceptMatch] = []
+        for number, hit in found.items():
+            concept = self._concepts[number]
+            strength, urgent = hit.quality, concept.urgent and hit.sure
+            inside = any(
+                other is not hit and hit.tokens < other.tokens and other.quality >= 0.8
+                for other in found.values()
+            )
+            if inside:
+                # "Ausbildung abbrechen" is about trouble; that it is also about "Ausbildung" hardly counts.
+                strength *= 0.3
+                urgent = False
+            if concept.generic and specific:
+                strength *= 0.3
+            first, last = tokens[min(hit.tokens)], tokens[max(hit.tokens)]
+            matches.append(
+                ConceptMatch(
+                    concept=concept,
+                    tokens=hit.tokens,
+                    start=first.start,
+                    end=last.end,
+                    strength=round(strength, 3),
+                    how=hit.how,
+                    urgent=urgent,
+                    correction=self._correction(hit, text[first.start : last.end]),
+                )
+            )
+        matches.sort(key=lambda match: (-match.strength, -len(match.tokens), match.start, match.concept.id))
+        return tuple(matches)
+
+    def _correction(self, hit: "_Found", typed: str) -> str | None:
+        if hit.how != "typo" and not hit.entry.misspelt:
+            return None
+        right = hit.entry
+        if right.misspelt:
+            folded = analysis.normalise(typed)
+            candidates = [
+                entry
+                for entry in self._entries
+                if entry.concept == right.concept
+                and entry.language == right.language
+                and not entry.misspelt
+                and not entry.against
+            ]
+            if not candidates:
+                return None
+            right = min(candidates, key=lambda entry: OSA.distance(folded, " ".join(entry.words)))
+            if OSA.distance(folded, " ".join(right.words)) > max(2, len(folded) // 3):
+                return None
+        return right.text if analysis.normalise(right.text) != analysis.normalise(typed) else None
+
+    def _hits(
+        self,
+        tokens: Sequence[Token],
+        alternatives: Sequence[tuple[_Alternative, ...]],
+        likely: frozenset[str],
+        text: str,
+    ) -> Iterable["_Found"]:
+        places: dict[str, list[tuple[int, _Alternative]]] = defaultdict(list)
+        candidates: dict[int, None] = {}
+        for i, options in enumerate(alternatives):
+            for option in options:
+                places[option.word].append((i, option))
+                for number, position in self._occurrences[option.word]:
+                    entry = self._entries[number]
+                    if position in entry.content or not entry.content:
+                        candidates[number] = None
+        for number in candidates:
+            entry = self._entries[number]
+            if not self._plausible(entry, tokens, places, likely):
+                continue
+            yield from self._strict(entry, tokens, places, text)
+            if len(entry.content) >= 2 and not entry.light:
+                yield from self._loose(entry, tokens, places)
+        yield from self._written_apart(tokens, likely)
+
+    def _plausible(
+        self,
+        entry: _Entry,
+        tokens: Sequence[Token],
+        places: Mapping[str, list[tuple[int, _Alternative]]],
+        likely: frozenset[str],
+    ) -> bool:
+        """Very short words of another language are usually just that language's little words."""
+        if len(entry.words) > 1:
+            return True
+        word = entry.words[0]
+        if len(word) <= 3 and entry.language not in likely and word not in STOP_WORDS:
+            return len(tokens) == 1 and not self._concepts[entry.concept].urgent
+        if word in STOP_WORDS and len(word) <= 3:
+            # "BuT" and "JA" are offices, "but" and "ja" are not.
+            return any(
+                tokens[i].text == entry.text or (tokens[i].text.isupper() and len(tokens) > 1)
+                for i, _ in places[word]
+            )
+        return True
+
+    def _strict(
+        self,
+        entry: _Entry,
+        tokens: Sequence[Token],
+        places: Mapping[str, list[tuple[int, _Alternative]]],
+        text: str,
+    ) -> Iterable["_Found"]:
+        anchor = entry.content[0] if entry.content else 0
+        for i, _ in places[entry.words[anchor]]:
+            start = i - anchor
+            if start < 0 or start + len(entry.words) > len(tokens):
+                continue
+            quality, sure = 1.0, True
+            how: How = "exact"
+            for position, word in enumerate(entry.words):
+                option = next((o for at, o in places.get(word, ()) if at == start + position), None)
+                if option is None:
+                    break
+                quality = min(quality, option.quality)
+                sure = sure and option.sure
+                how = option.how if option.how != "exact" else how
+            else:
+                end = start + len(entry.words)
+                if entry.light and len(entry.words) > 1 and not _ends_clause(tokens, end, text):
+                    sure = False
+                    quality *= 0.5
+                yield _Found(entry, frozenset(range(start, end)), quality, how, sure)
+
+    def _loose(
+        self, entry: _Entry, tokens: Sequence[Token], places: Mapping[str, list[tuple[int, _Alternative]]]
+    ) -> Iterable["_Found"]:
+        """All meaningful words near each other: "Angst vor Schule" in "angst vor der großen schule"."""
+        words = [entry.words[position] for position in entry.content]
+        if any(word not in places for word in words):
+            return
+        reach = len(words) + 3
+        urgent = self._concepts[entry.concept].urgent
+        for first, option in places[words[0]]:
+            chosen, options = [first], [option]
+            for word in words[1:]:
+                near = [
+                    (at, o)
+                    for at, o in places[word]
+                    if at not in chosen and abs(at - first) < reach and (not urgent or at > chosen[-1])
+                ]
+                if not near:
+                    break
+                at, o = min(near, key=lambda pair: abs(pair[0] - chosen[-1]))
+                chosen.append(at)
+                options.append(o)
+            else:
+                if max(chosen) - min(chosen) >= reach:
+                    continue
+                gaps = set(range(min(chosen), max(chosen) + 1)) - set(chosen)
+                only_stops = all(tokens[gap].fold in STOP_WORDS for gap in gaps)
+                quality = 0.9 * min(o.quality for o in options)
+                sure = only_stops and all(o.sure for o in options)
+                yield _Found(entry, frozenset(chosen), quality, "loose", sure)
+
+    def _written_apart(self, tokens: Sequence[Token], likely: frozenset[str]) -> Iterable["_Found"]:
+        """Spaces in the wrong place: "job center", "selbstmord" for "selbst mord"."""
+        for start in range(len(tokens)):
+            joined = tokens[start].fold
+            for number in self._joined.get(joined, ()):
+                yield _Found(self._entries[number], frozenset({start}), 0.95, "joined", True)
+            for end in range(start + 1, min(start + 4, len(tokens))):
+                joined += tokens[end].fold
+                if len(joined) < 2:
+                    continue
+                span = frozenset(range(start, end + 1))
+                for number, _ in self._occurrences.get(joined, ()):
+                    entry = self._entries[number]
+                    if len(entry.words) == 1 and (len(joined) > 3 or entry.language in likely):
+                        yield _Found(entry, span, 0.95, "joined", True)
+
+    def _find_alternatives(self, word: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
+        """Entry words that `word` may stand for: itself and its stems, else word starts, else typing errors."""
+        if word in self._singles:
+            return (_Alternative(word, 1.0, "exact", sure=True),)
+        options: dict[str, _Alternative] = {}
+        if word in self._occurrences:
+            options[word] = _Alternative(word, 1.0, "exact", sure=True)
+        if len(word) >= 4:
+            for language in likely & self._stems.keys():
+                for spelling in _without_clitics(word, language):
+                    for same in self._stems[language].get(analysis.stem(spelling, language), ()):
+                        if same not in options and len(same) >= 4:
+                            sure = abs(len(same) - len(word)) <= 3
+                            options[same] = _Alternative(same, 0.95, "exact", sure=sure)
+        if word in options and len(word) >= 5:
+            # It stands in phrases only ("Azubis finden"); alone it may still be a form of another word ("Azubi").
+            options = {**self._starts(word, likely), **options}
+        if options:
+            return tuple(options.values())
+        if len(word) >= 5 and word not in analysis.common_words():
+            options = (
+                self._starts(word, likely)
+                or self._tails(word)
+                or self._typos(word, likely)
+                or self._strange_compounds(word, likely)
+            )
+        return tuple(options.values())
+
+    def _beginnings(self, start: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
+        if len(start) < 4:
+            return ()
+        found: set[str] = set()
+        for language in likely:
+            words = self._typable.get(language, [])
+            at = bisect_left(words, start)
+            found.update(word for word in words[at : at + 8] if word.startswith(start))
+        return tuple(_Alternative(word, 0.5, "start", sure=False) for word in sorted(found))
+
+    def _starts(self, word: str, likely: frozenset[str]) -> dict[str, _Alternative]:
+        for length in range(len(word) - 1, 3, -1):
+            start, rest = word[:length], word[length:]
+            languages = {language for language in likely if start in self._starters.get(language, ())}
+            if not languages:
+                continue
+            if "de" in languages and analysis.scripts(word) == {"latin"}:
+                bare = rest[1:] if rest[0] in "sn" and len(rest) > 3 else rest
+                if rest in _INFLECTIONS:
+                    return {start: _Alternative(start, 0.9, "start", sure=True)}
+                if {rest, bare} & analysis.compound_words() or analysis.split_compound(bare):
+                    return {start: _Alternative(start, 0.85, "start", sure=True)}
+            if any(len(rest) <= _FAR_START.get(language, 0) and length >= 4 for language in languages):
+                return {start: _Alternative(start, 0.85, "start", sure=length >= 5)}
+        return {}
+
+    def _strange_compounds(self, word: str, likely: frozenset[str]) -> dict[str, _Alternative]:
+        """Known beginnings with an unknown rest: "jobcenterdings"."""
+        if "de" not in likely or analysis.is_known(word):
+            return {}
+        for length in range(len(word) - 4, 5, -1):
+            if word[:length] in self._starters["de"]:
+                return {word[:length]: _Alternative(word[:length], 0.6, "start", sure=False)}
+        return {}
+
+    def _tails(self, word: str) -> dict[str, _Alternative]:
+        """The last part of a German compound carries its meaning: "Handyschulden" are "Schulden"."""
+        parts = analysis.split_compound(word)
+        at = 0
+        for part in parts[:-1]:
+            at = word.index(part, at) + len(part)
+            for cut in range(at, min(at + 3, len(word) - 3)):
+                tail = word[cut:]
+                if "de" in self._languages.get(tail, set()):
+                    return {tail: _Alternative(tail, 0.75, "tail", sure=False)}
+        return {}
+
+    def _typos(self, word: str, likely: frozenset[str]) -> dict[str, _Alternative]:
+        limit = edits_allowed(word)
+        if not limit or analysis.is_known(word) or word.isdigit():
+            return {}
+        nearest: dict[str, int] = {}
+        for language in likely:
+            for candidate, distance, _ in process.extract(
+                word, self._typable.get(language, ()), scorer=OSA.distance, score_cutoff=limit, limit=6
+            ):
+                if distance > 1 and candidate[0] != word[0]:
+                    continue
+                if distance > edits_allowed(candidate) and distance > 0:
+                    continue
+                nearest[candidate] = int(distance)
+        if not nearest:
+            return {}
+        least = min(nearest.values())
+        sure = (least == 1 and len(word) >= 6) or len(word) >= 9
+        return {
+            candidate: _Alternative(candidate, 0.8 if distance == 1 else 0.65, "typo", sure=sure)
+            for candidate, distance in nearest.items()
+            if distance == least
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    entry: _Entry
+    tokens: frozenset[int]
+    quality: float
+    how: How
+    sure: bool
+
+    def better(self, other: "_Found") -> "_Found":
+        """The stronger of two finds of one concept; a sure one keeps its word about urgency."""
+        best = max(
+            self, other, key=lambda find: (round(find.quality, 2), len(find.tokens), not find.entry.misspelt)
+        )
+        return replace(best, sure=self.sure or other.sure)
+
+
+def edits_allowed(word: str) -> int:
+    """Typing errors to forgive in a word of this length; shorter than five letters none."""
+    return 0 if len(word) < 5 else 1 if len(word) < 8 else 2
+
+
+def _ends_clause(tokens: Sequence[Token], end: int, text: str) -> bool:
+    """Whether the words before position `end` end a thought: "ich kann nicht mehr", not "… mehr in die Schule"."""
+    if end >= len(tokens) or tokens[end].fold in _CLAUSE_STARTS:
+        return True
+    return any(mark in text[tokens[end - 1].end : tokens[end].start] for mark in ".,!?;:\n…")
+
+
+def _without_clitics(word: str, language: str) -> tuple[str, ...]:
+    if language != "ar":
+        return (word,)
+    return (
+        word,
+        *(word[len(p) :] for p in _ARABIC_PREFIXES if word.startswith(p) and len(word) - len(p) >= 3),
+    )

@@ -1,0 +1,352 @@
+"""A query as typed to what it asks for: words, concepts, a place, an age."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from portal.catalogue.search import analysis
+from portal.catalogue.search.analysis import STOP_WORDS, Token
+from portal.catalogue.search.concepts import ConceptMatch, Concepts
+
+FindPlace = Callable[[str], str | None]
+"""Name or postal code to the AGS of the municipality, None when it is none or not clear which."""
+
+MAX_LENGTH = 300
+"""Characters of a query that are read; nobody types more, and time must not depend on it."""
+MAX_TOKENS = 30
+
+_YOUNGEST, _OLDEST = 6, 99
+_AGE_BEFORE = frozenset(
+    analysis.fold(word)
+    for word in [
+        "mit",
+        "bin",
+        "alter",
+        "age",
+        "aged",
+        "im",
+        "am",
+        "i'm",
+        "yaş",
+        "yaşım",
+        "yaşında",
+        "мне",
+        "мені",
+        "عمري",
+        "سني",
+        "من",
+        "ai",
+        "alter",
+        "werde",
+        "turned",
+        "turning",
+        "ist",
+    ]
+)
+_AGE_AFTER = frozenset(
+    analysis.fold(word)
+    for word in [
+        "jahre",
+        "jahr",
+        "jahren",
+        "jährig",
+        "jährige",
+        "jähriger",
+        "jährigen",
+        "jahriger",
+        "years",
+        "year",
+        "yrs",
+        "yo",
+        "yaş",
+        "yaşında",
+        "yaşındayım",
+        "yaşındaki",
+        "лет",
+        "года",
+        "год",
+        "років",
+        "роки",
+        "рік",
+        "سنة",
+        "سنه",
+        "عام",
+        "عاما",
+        "ساله",
+        "سالم",
+        "سالمه",
+        "سال",
+        "ans",
+    ]
+)
+_NO_AGE_BEFORE = frozenset(
+    analysis.fold(word)
+    for word in [
+        "seit",
+        "vor",
+        "nach",
+        "in",
+        "für",
+        "noch",
+        "über",
+        "unter",
+        "ab",
+        "bis",
+        "since",
+        "for",
+        "after",
+        "before",
+        "within",
+        "seit",
+        "letzten",
+        "paragraf",
+        "через",
+        "за",
+        "منذ",
+        "depuis",
+        "pendant",
+        "dans",
+    ]
+)
+_WHO = frozenset(["ich", "i", "je", "j", "я", "ben"])
+_AGE_GLUED = re.compile(r"^(\d{1,2})(?:j|yo|y)$")
+_BEFORE_PLACE = frozenset(
+    analysis.fold(word)
+    for word in [
+        "in",
+        "im",
+        "aus",
+        "bei",
+        "nach",
+        "nahe",
+        "um",
+        "raum",
+        "ort",
+        "ot",
+        "near",
+        "from",
+        "at",
+        "в",
+        "у",
+        "з",
+        "із",
+        "à",
+        "en",
+        "في",
+        "من",
+        "در",
+        "از",
+    ]
+)
+_LONGEST_PLACE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a query says. `tokens` are all its words in order; the sets hold positions in it.
+
+    `rest` is the query without the words of place and age, as a chip for each is shown beside it.
+    """
+
+    text: str
+    language: str
+    languages: tuple[str, ...]
+    """Languages to look the words up in, the visitor's first."""
+    tokens: tuple[Token, ...]
+    words: tuple[int, ...]
+    """Positions of the words to look for: without place, age and words that carry no meaning."""
+    concepts: tuple[ConceptMatch, ...]
+    urgent: bool
+    place: str | None
+    """AGS of the municipality named in the query."""
+    place_text: str | None
+    age: int | None
+    rest: str
+    unfinished: bool
+    """The last word may still be growing: nothing was typed after it."""
+
+
+def understand(
+    text: str, language: str, concepts: Concepts, find_place: FindPlace | None = None
+) -> Understood:
+    """Read a query in the page's `language`. Takes any text at all."""
+    text = _clean(text)
+    tokens = tuple(analysis.tokens(text)[:MAX_TOKENS])
+    age, age_at = _age(tokens)
+    unfinished = bool(tokens) and tokens[-1].end == len(text)
+    found = concepts.recognise(tokens, text, language, growing=unfinished)
+    place, place_at = _place(tokens, found, age_at, find_place)
+    taken = age_at | place_at
+    words = tuple(i for i, token in enumerate(tokens) if i not in taken and token.fold not in STOP_WORDS)
+    if not words and not taken:
+        # "ohne" alone is a word to look for after all.
+        words = tuple(range(len(tokens)))
+    return Understood(
+        text=text,
+        language=language,
+        languages=_languages(text, language),
+        tokens=tokens,
+        words=words,
+        concepts=found,
+        urgent=any(match.urgent for match in found),
+        place=place,
+        place_text=" ".join(tokens[i].text for i in sorted(place_at) if tokens[i].fold not in STOP_WORDS)
+        or None,
+        age=age,
+        rest=_rest(text, tokens, taken),
+        unfinished=unfinished,
+    )
+
+
+def _clean(text: str) -> str:
+    """At most MAX_LENGTH characters, control characters as spaces; a blank at the end stays, it ends a word."""
+    text = "".join(
+        character if character.isprintable() or character in "\u200c\u00ad" else " "
+        for character in text[: MAX_LENGTH * 4]
+    )
+    return re.sub(r"\s+", " ", text).lstrip()[:MAX_LENGTH]
+
+
+def _languages(text: str, language: str) -> tuple[str, ...]:
+    found = analysis.scripts(text)
+    languages = [language]
+    if "cyrillic" in found:
+        languages += ["uk", "ru"]
+    if "arabic" in found:
+        languages += ["ar", "fa"]
+    if "latin" in found or not found:
+        languages.append("de")
+    return tuple(dict.fromkeys(languages))
+
+
+def _age(tokens: Sequence[Token]) -> tuple[int | None, frozenset[int]]:
+    for i, token in enumerate(tokens):
+        before = tokens[i - 1].fold if i else ""
+        after = tokens[i + 1].fold if i + 1 < len(tokens) else ""
+        glued = _AGE_GLUED.match(token.fold)
+        number = glued[1] if glued else token.fold
+        if not (
+            number.isascii() and number.isdigit() and len(number) <= 2 and _YOUNGEST <= int(number) <= _OLDEST
+        ):
+            continue
+        if before in _NO_AGE_BEFORE and before not in _AGE_BEFORE:
+            continue
+        at = {i}
+        if glued or after in _AGE_AFTER:
+            if after in _AGE_AFTER:
+                at.add(i + 1)
+            if i + 2 < len(tokens) and tokens[i + 2].fold in ("alt", "old"):
+                at.add(i + 2)
+        elif before not in _AGE_BEFORE or not _stands_alone(tokens, i):
+            continue
+        if before in _AGE_BEFORE and (before != "mit" or i + 1 not in at):
+            at.add(i - 1)
+            if i > 1 and tokens[i - 2].fold in _WHO:
+                at.add(i - 2)
+        return int(number), frozenset(at)
+    return None, frozenset()
+
+
+def _stands_alone(tokens: Sequence[Token], i: int) -> bool:
+    """A number that counts something is no age: "mit 20 Leuten", "mit 10 Euro", but "mit 17 schwanger"."""
+    if i + 1 >= len(tokens):
+        return True
+    following = tokens[i + 1]
+    return not (following.fold in _COUNTED or following.text.endswith(("€", "%")))
+
+
+_COUNTED = frozenset(
+    analysis.fold(word)
+    for word in [
+        "euro",
+        "eur",
+        "prozent",
+        "stunden",
+        "tage",
+        "tagen",
+        "wochen",
+        "monate",
+        "monaten",
+        "uhr",
+        "leute",
+        "leuten",
+        "kinder",
+        "kindern",
+        "kind",
+        "freunde",
+        "freunden",
+        "personen",
+        "menschen",
+        "minuten",
+        "km",
+        "kilometer",
+        "punkten",
+        "noten",
+        "hours",
+        "days",
+        "weeks",
+        "months",
+        "kids",
+        "children",
+        "people",
+        "euros",
+        "gün",
+        "hafta",
+        "ay",
+        "часов",
+        "дней",
+        "недель",
+        "месяцев",
+        "heures",
+        "jours",
+        "mois",
+    ]
+)
+
+
+def _place(
+    tokens: Sequence[Token],
+    found: Sequence[ConceptMatch],
+    taken: frozenset[int],
+    find_place: FindPlace | None,
+) -> tuple[str | None, frozenset[int]]:
+    if find_place is None:
+        return None, frozenset()
+    meant = frozenset[int]().union(*(match.tokens for match in found if match.strength >= 0.5))
+    for length in range(min(_LONGEST_PLACE, len(tokens)), 0, -1):
+        for start in range(len(tokens) - length + 1):
+            span = range(start, start + length)
+            if any(i in taken for i in span) or all(i in meant for i in span):
+                continue
+            before = start > 0 and tokens[start - 1].fold in _BEFORE_PLACE
+            if not _may_be_place(tokens, span, announced=before):
+                continue
+            ags = find_place(" ".join(tokens[i].text for i in span))
+            if ags:
+                at = set(span)
+                if before:
+                    at.add(start - 1)
+                return ags, frozenset(at)
+    return None, frozenset()
+
+
+def _may_be_place(tokens: Sequence[Token], span: range, *, announced: bool) -> bool:
+    words = [tokens[i].fold for i in span]
+    if any(word.isdigit() for word in words):
+        return any(len(word) == 5 for word in words)
+    if words[0] in STOP_WORDS or words[-1] in STOP_WORDS or max(map(len, words)) < 4:
+        return False
+    if announced:
+        return True
+    # "Sorge", "Elend" and "Tanne" are villages, and words.
+    return not all(analysis.is_known(word) for word in words)
+
+
+def _rest(text: str, tokens: Sequence[Token], taken: frozenset[int]) -> str:
+    out, at = [], 0
+    for i, token in enumerate(tokens):
+        if i in taken:
+            out.append(text[at : token.start])
+            at = token.end
+    out.append(text[at:])
+    return re.sub(r"\s+", " ", "".join(out)).strip(" ,;-")

@@ -1,0 +1,471 @@
+"""The embedded engine: Whoosh 2.7.4 as a store of words. Nothing else in the portal knows Whoosh.
+
+What the library does badly stays out of its hands. Words come ready from `documents.terms` (its analysers crash on
+Arabic); filters and counts are bitsets (it takes an empty filter for no filter); typing errors are RapidFuzz over the
+vocabulary (its own suggestions change with the second segment); writers queue at a lock of ours (two of its writers
+lose a save); a rebuild goes to a new folder.
+
+    <folder>/state     which folder counts, and which catalogue revision it holds; replaced in one move
+    <folder>/lock      writers queue here
+    <folder>/ix-…/     a Whoosh index
+
+Whoosh reads pickles: nobody but the portal's own user may write to the folder (it is made with mode 0700).
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+import weakref
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from whoosh import fields, formats
+from whoosh import index as whoosh_index
+from whoosh.columns import VarBytesColumn
+from whoosh.filedb.filestore import FileStorage
+from whoosh.reading import SegmentReader, TermNotFound
+from whoosh.writing import SegmentWriter
+
+from portal.catalogue.search import analysis, ranking
+from portal.catalogue.search.concepts import Concepts
+from portal.catalogue.search.documents import SURFACE, ServiceDocument, terms
+from portal.catalogue.search.index import (
+    IndexBusy,
+    IndexNotWritten,
+    IndexState,
+    IndexUnusable,
+    SearchError,
+    SearchRequest,
+    SearchResults,
+    Suggestion,
+)
+from portal.catalogue.search.ranking import Columns, PlaceBook, Snapshot
+
+_FORMAT = 1
+"""Make of the stored rows; raise it with every change of `ranking.record` or of the schema below."""
+_WAIT_SECONDS = 30.0
+_OPEN_TRIES = 6
+_KEPT_POSTINGS = 2_000_000
+"""Occurrences of words kept in memory for each segment, some 20 MB."""
+_MEGABYTES = 256
+
+
+class _Weights(fields.FieldType):  # type: ignore[misc]
+    """Takes terms with their weights as they are, without any analysis."""
+
+    indexed = True
+    stored = False
+
+    def __init__(self) -> None:
+        self.format = formats.Existence()
+        self.scorable = False
+
+    def index(self, value: Mapping[str, float], **_: object) -> Iterator[tuple[bytes, int, float, bytes]]:
+        for term, weight in value.items():
+            yield term.encode(), 1, weight, b""
+
+
+def _schema() -> Any:
+    return fields.Schema(
+        id=fields.ID(unique=True),
+        terms=_Weights(),
+        record=fields.COLUMN(VarBytesColumn()),
+        texts=fields.COLUMN(VarBytesColumn()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    folder: str
+    revision: int | None
+    format: int
+    analysis: str
+    writes: int
+
+
+class _Storage(FileStorage):  # type: ignore[misc]
+    """Whoosh forgets to close files when it stumbles; this storage remembers them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._files: list[Any] = []
+
+    def open_file(self, name: str, **options: Any) -> Any:
+        self._files.append(super().open_file(name, **options))
+        return self._files[-1]
+
+    def create_file(self, name: str, **options: Any) -> Any:
+        self._files.append(super().create_file(name, **options))
+        return self._files[-1]
+
+    @contextlib.contextmanager
+    def closing_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            for file in self._files:
+                with contextlib.suppress(Exception):
+                    file.close()
+            raise
+        finally:
+            self._files.clear()
+
+
+class _Segment:
+    """A Whoosh segment, read once: columns at once, words and postings when asked for.
+
+    Raises IndexUnusable from every method when the files do not make sense.
+    """
+
+    def __init__(self, storage: _Storage, segment: Any, lock: threading.Lock) -> None:
+        # Whoosh moves one file pointer about; all reading of the portal goes through one lock, and is kept.
+        self._lock = lock
+        self._postings: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
+        self._kept = 0
+        self._words: dict[str, Sequence[str]] = {}
+        self._reader = SegmentReader(storage, _schema(), segment)
+        weakref.finalize(self, self._reader.close)
+        records = self._reader.column_reader("record")
+        self.columns: Columns = ranking.columns(
+            [json.loads(records[number]) for number in range(self._reader.doc_count_all())]
+        )
+        self._texts = self._reader.column_reader("texts")
+
+    def postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
+        with self._lock, _unusable_if_broken():
+            known = self._postings.get(term)
+            if known is None:
+                known = self._read_postings(term)
+                self._kept += 1 + len(known[0])
+                if self._kept > _KEPT_POSTINGS:
+                    self._postings.clear()
+                    self._kept = 1 + len(known[0])
+                self._postings[term] = known
+            return known
+
+    def _read_postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
+        try:
+            matcher = self._reader.postings("terms", term)
+        except TermNotFound:
+            return (), ()
+        numbers, weights = array("I"), array("f")
+        while matcher.is_active():
+            numbers.append(matcher.id())
+            weights.append(matcher.weight())
+            matcher.next()
+        return numbers, weights
+
+    def words(self, language: str) -> Sequence[str]:
+        with self._lock, _unusable_if_broken():
+            known = self._words.get(language)
+            if known is None:
+                prefix = f"{language}:{SURFACE}"
+                skip = len(prefix.encode())
+                found = self._reader.expand_prefix("terms", prefix)
+                known = self._words[language] = sorted(term[skip:].decode() for term in found)
+            return known
+
+    def texts(self, number: int) -> Mapping[str, Mapping[str, str]]:
+        with self._lock, _unusable_if_broken():
+            texts: Mapping[str, Mapping[str, str]] = json.loads(zlib.decompress(self._texts[number]))
+            return texts
+
+
+class WhooshIndex:
+    """A `ServiceIndex` in a folder, for any number of processes on one machine."""
+
+    def __init__(
+        self,
+        folder: Path,
+        concepts: Concepts,
+        places: PlaceBook | None = None,
+        *,
+        wait_seconds: float = _WAIT_SECONDS,
+    ) -> None:
+        self._folder = folder
+        self._concepts = concepts
+        self._places = places
+        self._wait_seconds = wait_seconds
+        self._reading = threading.Lock()
+        self._opening = threading.Lock()
+        self._open: _Open | None = None
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def search(self, request: SearchRequest) -> SearchResults:
+        return ranking.search(self._current().snapshot, request, self._concepts, self._places)
+
+    def suggest(self, prefix: str, language: str, limit: int = 8) -> tuple[Suggestion, ...]:
+        return ranking.suggest(self._current().snapshot, prefix, language, limit)
+
+    def count(self) -> int:
+        return self._current().snapshot.count
+
+    @property
+    def revision(self) -> int | None:
+        return self._current().state.revision
+
+    def state(self) -> IndexState:
+        now = self._current()
+        path = self._folder / now.state.folder
+        return IndexState(
+            count=now.snapshot.count,
+            revision=now.state.revision,
+            details={
+                "engine": "whoosh",
+                "segments": len(now.segments),
+                "bytes": sum(file.stat().st_size for file in path.iterdir()),
+                "writes": now.state.writes,
+                **{f"words_{code}": now.snapshot.vocabulary(code) for code in analysis.LANGUAGES},
+            },
+        )
+
+    def close(self) -> None:
+        self._open = None
+
+    def _current(self) -> "_Open":
+        """What was written last. Costs one look at a small file when nothing has changed."""
+        now = self._open
+        try:
+            if now is not None and now.mark == self._mark():
+                return now
+        except OSError as error:
+            raise IndexUnusable("there is no index") from error
+        with self._opening:
+            last: Exception | None = None
+            for attempt in range(_OPEN_TRIES):
+                try:
+                    return self._opened()
+                except IndexUnusable as error:
+                    # A writer may just have taken away a segment that the table of contents still named.
+                    last = error
+                    time.sleep(0.005 * attempt)
+            raise IndexUnusable(str(last)) from last
+
+    def _mark(self) -> tuple[int, int, int]:
+        found = os.stat(self._folder / "state")
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _opened(self) -> "_Open":
+        before = self._open
+        with _unusable_if_broken():
+            mark = self._mark()
+            if before is not None and before.mark == mark:
+                return before
+            state = self._read_state()
+            same_folder = before is not None and before.state.folder == state.folder
+            known = before.segments if before is not None and same_folder else {}
+            storage = before.storage if before is not None and same_folder else self._storage(state.folder)
+            segments: dict[str, _Segment] = {}
+            live: list[int] = []
+            with storage.closing_on_failure():
+                for part in _index(storage)._read_toc().segments:
+                    name = part.segment_id()
+                    segments[name] = known.get(name) or _Segment(storage, part, self._reading)
+                    everything = (1 << part.doc_count_all()) - 1
+                    live.append(everything & ~ranking.bitset(part.deleted_docs()))
+            self._open = _Open(mark, state, storage, segments, Snapshot(list(segments.values()), live))
+            return self._open
+
+    def _storage(self, folder: str) -> _Storage:
+        path = self._folder / folder
+        if not path.is_dir():
+            raise IndexUnusable("the index folder is gone")
+        return _Storage(path)
+
+    def _read_state(self) -> "_State":
+        state = _State(**json.loads((self._folder / "state").read_text(encoding="utf-8")))
+        if (state.format, state.analysis) != (_FORMAT, analysis.fingerprint()):
+            raise IndexUnusable("the index was made by another version")
+        return state
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def put(self, documents: Iterable[ServiceDocument]) -> None:
+        self._write(documents, ())
+
+    def remove(self, ids: Iterable[UUID]) -> None:
+        self._write((), ids)
+
+    def catch_up(
+        self, documents: Iterable[ServiceDocument], removed: Iterable[UUID], *, since: int, revision: int
+    ) -> None:
+        self._write(documents, removed, since=since, revision=revision)
+
+    def _write(
+        self,
+        documents: Iterable[ServiceDocument],
+        removed: Iterable[UUID],
+        *,
+        since: int | None = None,
+        revision: int | None = None,
+    ) -> None:
+        with self._locked():
+            with _unusable_if_broken():
+                state = self._read_state()
+                storage = self._storage(state.folder)
+            held = state.revision
+            if revision is not None and held is not None and held >= revision:
+                # Another process was quicker.
+                return
+            rows = {str(document.id): _row(document) for document in documents}
+            gone = {str(one) for one in removed} - set(rows)
+            if rows or gone:
+                with _not_written_if_refused(), _unusable_if_broken():
+                    self._commit(storage, rows, gone)
+            if since is not None and revision is not None and held is not None and held >= since:
+                held = revision
+            self._write_state(replace(state, revision=held, writes=state.writes + 1))
+
+    def _commit(self, storage: _Storage, rows: Mapping[str, dict[str, Any]], gone: Iterable[str]) -> None:
+        with storage.closing_on_failure():
+            # Whoosh's own lock is not needed under ours, and would stay behind after a failure.
+            writer = SegmentWriter(_index(storage), _lk=False, limitmb=_MEGABYTES)
+            try:
+                if gone or rows:
+                    with writer.searcher() as searcher:
+                        for one in (*gone, *rows):
+                            writer.delete_by_term("id", one, searcher=searcher)
+                for row in rows.values():
+                    writer.add_document(**row)
+                writer.commit()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    writer.cancel()
+                raise
+
+    def rebuild(self, documents: Iterable[ServiceDocument], revision: int | None = None) -> None:
+        before = self._state_or_none()
+        with self._locked():
+            now = self._state_or_none()
+            if now is not None and before != now and revision is not None and now.revision == revision:
+                # Another process has just done the same while this one was waiting.
+                return
+            folder = f"ix-{uuid.uuid4().hex[:12]}"
+            path = self._folder / folder
+            with _not_written_if_refused():
+                try:
+                    path.mkdir(mode=0o700)
+                    storage = _Storage(path)
+                    with storage.closing_on_failure():
+                        storage.create_index(_schema())
+                    self._commit(storage, {str(document.id): _row(document) for document in documents}, ())
+                    self._write_state(
+                        _State(
+                            folder, revision, _FORMAT, analysis.fingerprint(), (now.writes if now else 0) + 1
+                        )
+                    )
+                except BaseException:
+                    shutil.rmtree(path, ignore_errors=True)
+                    raise
+            for old in self._folder.glob("ix-*"):
+                if old.name != folder:
+                    shutil.rmtree(old, ignore_errors=True)
+
+    def _state_or_none(self) -> "_State | None":
+        try:
+            with _unusable_if_broken():
+                return self._read_state()
+        except IndexUnusable:
+            return None
+
+    def _write_state(self, state: "_State") -> None:
+        fresh = self._folder / f"state-{uuid.uuid4().hex[:12]}"
+        with _not_written_if_refused():
+            try:
+                fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
+                fresh.replace(self._folder / "state")
+            finally:
+                fresh.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, over threads and processes; the system frees the lock of a process that died."""
+        with _not_written_if_refused():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            until = time.monotonic() + self._wait_seconds
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise IndexBusy("another process is writing to the index") from None
+                    time.sleep(0.005)
+            yield
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The index as one process sees it: `mark` tells whether the state file is still the same."""
+
+    mark: tuple[int, int, int]
+    state: _State
+    storage: _Storage
+    segments: Mapping[str, _Segment]
+    snapshot: Snapshot
+
+
+def _index(storage: _Storage) -> Any:
+    return whoosh_index.FileIndex(storage, schema=_schema())
+
+
+def _row(document: ServiceDocument) -> dict[str, Any]:
+    weights = {
+        f"{language}:{term}": weight
+        for language, texts in document.texts.items()
+        for term, weight in terms(texts, language).items()
+    }
+    shown = {
+        language: {"name": texts.name, "summary": texts.summary, "organization": texts.organization}
+        for language, texts in document.texts.items()
+    }
+    return {
+        "id": str(document.id),
+        "terms": weights,
+        "record": json.dumps(ranking.record(document), ensure_ascii=False, separators=(",", ":")).encode(),
+        "texts": zlib.compress(json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode(), 6),
+    }
+
+
+@contextlib.contextmanager
+def _unusable_if_broken() -> Iterator[None]:
+    """Whatever Whoosh, pickle, zlib or JSON say about files that make no sense, the answer is a rebuild."""
+    try:
+        yield
+    except (SearchError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno in _REFUSED:
+            raise
+        raise IndexUnusable(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise IndexUnusable(f"{type(error).__name__}: {error}") from error
+
+
+_REFUSED = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EFBIG}
+)
+
+
+@contextlib.contextmanager
+def _not_written_if_refused() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise IndexNotWritten(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""How people reach what the portal knows: pages, commands, mail."""

@@ -1,0 +1,343 @@
+"""The command `portal`. Each command imports what it needs, so that none waits for the others."""
+
+import json
+import os
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from portal.config import Settings, SettingsError
+
+
+def settings_for(region: str | None = None, **changes: Any) -> Settings:
+    environ = dict(os.environ)
+    if region:
+        environ["PORTAL_REGION"] = region
+    try:
+        settings = Settings.from_environment(environ, make_secret=True)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    return settings.model_copy(update=changes) if changes else settings
+
+
+def fail(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(1)
+
+
+REGION = click.option("--region", help="Region folder; default PORTAL_REGION.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Anlauf: a clearing portal with guided referral for young people between school and work."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=int)
+def run(host: str, port: int) -> None:
+    """Prepare everything and serve on this machine."""
+    from portal.web import serving
+
+    serving.run(settings_for(), host, port)
+
+
+@main.command()
+@click.option("--host", default="0.0.0.0", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=int)
+@click.option("--workers", default=2, show_default=True, type=int)
+@click.option("--prepare/--no-prepare", default=True, help="Migrate, load content and build the index first.")
+def serve(host: str, port: int, workers: int, prepare: bool) -> None:
+    """Serve for production (behind a reverse proxy that speaks TLS)."""
+    from portal.web import serving
+
+    settings = settings_for()
+    if prepare:
+        serving.prepare(settings, lambda line: click.echo(f"  {line}"))
+    serving.serve(settings, host, port, workers=workers)
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print the settings in force, without secrets."""
+    for name, value in settings_for().model_dump(exclude={"secret_key", "database_url"}).items():
+        click.echo(f"PORTAL_{name.upper()}={value}")
+
+
+@main.group()
+def db() -> None:
+    """Database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the schema to the newest version."""
+    from portal.db import make_engine, upgrade
+
+    settings = settings_for()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    done = upgrade(make_engine(settings.database))
+    click.echo("upgraded" if done else "already current")
+
+
+@main.group()
+def content() -> None:
+    """The catalogue's content files."""
+
+
+@content.command("load")
+@REGION
+@click.option("--force", is_flag=True, help="Overwrite what coordinators changed here.")
+@click.option("--dry-run", is_flag=True, help="Only list what would change.")
+def content_load(region: str | None, force: bool, dry_run: bool) -> None:
+    """Load a region into the database. One transaction: a broken file changes nothing."""
+    from portal.catalogue.loading import ContentError, load_region, read_region
+    from portal.db import upgrade
+    from portal.web.serving import summary
+    from portal.web.wiring import open_store
+
+    settings = settings_for(region)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings)
+    upgrade(store.engine)
+    try:
+        content = read_region(settings.content_dir, settings.region)
+    except ContentError as error:
+        fail([str(problem) for problem in error.problems])
+    with store.sessions() as session:
+        report = load_region(session, content, now=datetime.now(UTC), force=force, dry_run=dry_run)
+        session.commit()
+    for change in report.changes:
+        click.echo(str(change))
+    click.echo(summary(report) + (" (nothing was written)" if dry_run else ""))
+
+
+@content.command("check")
+@REGION
+def content_check(region: str | None) -> None:
+    """Check a region's files without touching the database."""
+    from portal.catalogue.loading import ContentError, read_region
+
+    settings = settings_for(region)
+    try:
+        read_region(settings.content_dir, settings.region)
+    except ContentError as error:
+        fail([str(problem) for problem in error.problems])
+    click.echo(f"{settings.region}: no problems")
+
+
+@content.command("export")
+@REGION
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+def content_export(region: str | None, target: Path) -> None:
+    """Write a region from the database as content files."""
+    from portal.catalogue.exporting import export_region
+    from portal.web.wiring import open_store
+
+    settings = settings_for(region)
+    with open_store(settings).sessions() as session:
+        for path in export_region(session, settings.region, target):
+            click.echo(str(path))
+
+
+@content.command("stamp")
+@REGION
+def content_stamp(region: str | None) -> None:
+    """Note beside new translations which German text they were made from."""
+    from portal.catalogue.loading import stamp_content
+
+    settings = settings_for(region)
+    for path, count in stamp_content(settings.content_dir, settings.region):
+        click.echo(f"{path}: {count} stamped")
+
+
+@main.group()
+def clearing() -> None:
+    """Questionnaire and routing."""
+
+
+def _prepared(settings: Settings) -> Any:
+    """The store with the region in it; loaded on the fly when the database is new."""
+    from portal.catalogue.queries import UnknownRegion
+    from portal.web import serving
+    from portal.web.wiring import open_store
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings)
+    try:
+        store.catalogue.refresh()
+    except (UnknownRegion, OperationalError, ProgrammingError):
+        serving.prepare(settings, lambda line: None)
+        store = open_store(settings)
+    return store
+
+
+@clearing.command("check")
+@REGION
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Check the rules of that day too.")
+def clearing_check(region: str | None, today: datetime | None) -> None:
+    """Prove that every combination of answers ends at a real desk."""
+    from portal.web.proof import prove
+
+    settings = settings_for(region)
+    report = prove(settings, _prepared(settings).catalogue, today=today.date() if today else date.today())
+    for problem in report.problems:
+        click.echo(f"{problem.code}: {problem.message}", err=True)
+    click.echo(
+        f"{report.states:,} states stand for {report.answer_sets:,} answer sets; "
+        f"{len(report.problems)} problems; {report.seconds:.1f} s"
+    )
+    if report.problems:
+        sys.exit(1)
+
+
+@clearing.command("questions")
+def clearing_questions() -> None:
+    """Questions and options as JSON."""
+    from portal.clearing import load_clearing
+
+    click.echo(json.dumps(load_clearing(settings_for().questionnaires_dir).as_json(), ensure_ascii=False, indent=1))
+
+
+@clearing.command("route")
+@REGION
+@click.option("--batch", is_flag=True, help="One JSON object a line in, one a line out.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("source", type=click.File("r", encoding="utf-8"), default="-")
+def clearing_route(region: str | None, batch: bool, today: datetime | None, source: Any) -> None:
+    """Answers as JSON in, the first contact and the others as JSON out.
+
+    An answer is an option id or a list of them; `place` may also be a town, a village, a postal code or an AGS.
+    """
+    from portal.clearing import load_clearing
+    from portal.web.answering import BadAnswers, Router
+
+    settings = settings_for(region)
+    router = Router(
+        load_clearing(settings.questionnaires_dir), _prepared(settings).catalogue, today=today.date() if today else date.today()
+    )
+    failed = False
+    for line in (line for line in source if line.strip()) if batch else [source.read()]:
+        try:
+            answer = router.route_json(line)
+        except BadAnswers as error:
+            failed = True
+            answer = {"error": str(error)}
+        click.echo(json.dumps(answer, ensure_ascii=False, indent=None if batch else 1))
+    if failed:
+        sys.exit(1)
+
+
+@main.group()
+def catalogue() -> None:
+    """The catalogue of offers."""
+
+
+@catalogue.command("search")
+@REGION
+@click.option("--lang", default="de", show_default=True)
+@click.option("--limit", default=5, show_default=True, type=int)
+@click.option("--batch", is_flag=True, help='One JSON object a line: {"query": …, "lang": …}.')
+@click.argument("query", default="")
+def catalogue_search(region: str | None, lang: str, limit: int, batch: bool, query: str) -> None:
+    """Search as the public page does, as JSON."""
+    from portal.catalogue.search.service import search_json
+    from portal.web.wiring import open_search
+
+    settings = settings_for(region)
+    store = _prepared(settings)
+    found, search = store.catalogue, open_search(settings, store)
+    search.rebuild_if_needed()
+    if not batch:
+        click.echo(json.dumps(search_json(search, found, query, lang, limit), ensure_ascii=False, indent=1))
+        return
+    for line in sys.stdin:
+        if line.strip():
+            asked = json.loads(line)
+            answer = search_json(search, found, str(asked.get("query", "")), asked.get("lang", lang), limit)
+            click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+@main.group()
+def search() -> None:
+    """The search index."""
+
+
+@search.command("rebuild")
+@REGION
+def search_rebuild(region: str | None) -> None:
+    """Build the index anew from the database."""
+    from portal.web.wiring import open_search
+
+    settings = settings_for(region)
+    service = open_search(settings, _prepared(settings))
+    click.echo(f"{service.rebuild()} services indexed")
+
+
+@search.command("check")
+@REGION
+def search_check(region: str | None) -> None:
+    """Say whether the index fits the database."""
+    from portal.web.wiring import open_search
+
+    settings = settings_for(region)
+    problem = open_search(settings, _prepared(settings)).problem()
+    click.echo(problem or "the index fits the database")
+    if problem:
+        sys.exit(1)
+
+
+@search.command("stats")
+@REGION
+def search_stats(region: str | None) -> None:
+    """Size and state of the index as JSON."""
+    from portal.web.wiring import open_search
+
+    settings = settings_for(region)
+    click.echo(json.dumps(open_search(settings, _prepared(settings)).stats(), indent=1))
+
+
+@main.group()
+def translations() -> None:
+    """Texts of interface and questionnaire."""
+
+
+@translations.command("update")
+def translations_update() -> None:
+    """Bring the .po files up to date with code, templates and questionnaires."""
+    from portal.web.translating import update
+
+    settings = settings_for()
+    for path in update(settings.translations_dir, settings.questionnaires_dir):
+        click.echo(str(path))
+
+
+@translations.command("compile")
+def translations_compile() -> None:
+    """Compile .po to .mo."""
+    from portal.web.languages import compile_catalogues
+
+    for path in compile_catalogues(settings_for().translations_dir):
+        click.echo(str(path))
+
+
+@translations.command("check")
+def translations_check() -> None:
+    """Compare the catalogues with their sources."""
+    from portal.web.translating import check
+
+    settings = settings_for()
+    findings = check(settings.translations_dir, settings.questionnaires_dir)
+    if findings:
+        fail([str(finding) for finding in findings])
+    click.echo("catalogues fit their sources")
+
+
+if __name__ == "__main__":
+    main()

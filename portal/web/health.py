@@ -1,0 +1,56 @@
+"""For whoever watches over the machine: alive, and ready."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+from sqlalchemy import text
+
+from portal.db import is_current
+from portal.web.current import current_portal
+from portal.web.responses import json_response
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/healthz")
+def alive() -> Response:
+    """The process answers; nothing else is asked."""
+    return Response("ok\n", content_type="text/plain")
+
+
+@bp.get("/readyz")
+def ready() -> Response:
+    """Database, index and translations can be used; 503 names what cannot."""
+    checks: dict[str, Callable[[], str | None]] = {
+        "database": _database,
+        "index": _index,
+        "translations": _translations,
+    }
+    found: dict[str, str] = {}
+    for name, check in checks.items():
+        try:
+            problem = check()
+        except Exception as error:
+            problem = type(error).__name__
+        found[name] = problem or "ok"
+    ok = all(state == "ok" for state in found.values())
+    return json_response({"ready": ok, **found}, status=200 if ok else 503)
+
+
+def _database() -> str | None:
+    engine = current_portal().store.engine
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return None if is_current(engine) else "migrations are pending: portal db upgrade"
+
+
+def _index() -> str | None:
+    portal = current_portal()
+    portal.catalogue.refresh()
+    return portal.search.problem()
+
+
+def _translations() -> str | None:
+    portal = current_portal()
+    missing = [code for code, language in portal.languages.items() if code != "en" and not language.messages.texts]
+    return f"no texts in: {', '.join(missing)}" if missing else None

@@ -1,0 +1,1 @@
+"""Pages for everybody: no account, no name."""

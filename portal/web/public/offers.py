@@ -1,0 +1,523 @@
+"""Search, offers, organizations, suggestions, and an office hour for the calendar.
+
+Everything is a plain GET form; htmx only fetches the same address earlier. What somebody typed is never kept:
+such answers are private to the browser and stay out of the page cache.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import Blueprint, Response, g, request, url_for
+from werkzeug.exceptions import NotFound
+
+from portal.catalogue import hours
+from portal.catalogue.queries import ServiceView
+from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
+from portal.web.fragments import without_marks
+from portal.web.public import addresses, presenting
+from portal.web.public.calendar import office_hour
+from portal.web.public.views import (
+    Bit,
+    Choice,
+    FilterGroup,
+    FilterOption,
+    Link,
+    OfferPage,
+    OrganizationPage,
+    SearchPage,
+)
+from portal.web.current import current_portal
+from portal.web.responses import PRIVATE, render
+from portal.web.texts import N_, listing
+from portal.web.texts import gettext as _
+
+PAGE = 10
+MOST = 200
+LISTS = {
+    "topic": ("topics", N_("Topic")),
+    "group": ("target_groups", N_("For whom")),
+    "format": ("formats", N_("How")),
+}
+"""Form field → taxonomy and label, for filters whose values are taxonomy terms."""
+RADII = (5, 10, 20, 40)
+
+
+def register(bp: Blueprint) -> None:
+    bp.add_url_rule("/<lang:lang>/offers", "offers", offers)
+    bp.add_url_rule("/<lang:lang>/offers/<slug>", "offer", offer)
+    bp.add_url_rule("/<lang:lang>/offers/<slug>/hours.ics", "offer_calendar", offer_calendar)
+    bp.add_url_rule("/<lang:lang>/organizations/<slug>", "organization", organization)
+    bp.add_url_rule("/<lang:lang>/suggest/places", "place_suggestions", place_suggestions)
+    bp.add_url_rule("/<lang:lang>/suggest/offers", "offer_suggestions", offer_suggestions)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The search form as it was sent; anything unknown is left out, so that no address is an error."""
+
+    q: str = ""
+    place: str = ""
+    km: int | None = None
+    topic: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    format: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    age: int | None = None
+    free: bool = False
+    open: bool = False
+    sort: str = "relevance"
+    show: int = PAGE
+    read_text: bool = True
+    """Ages and places in the words count."""
+
+    @classmethod
+    def read(cls) -> "Asked":
+        args = request.args
+        catalogue = current_portal().catalogue
+
+        def codes(name: str, taxonomy: str) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(c for c in args.getlist(name) if catalogue.term(taxonomy, c)))
+
+        def number(name: str, low: int, high: int) -> int | None:
+            value = args.get(name, "")
+            return int(value) if value.isdigit() and len(value) < 5 and low <= int(value) <= high else None
+
+        return cls(
+            q=" ".join(without_marks(args.get("q", ""))[:400].split()),
+            place=" ".join(without_marks(args.get("place", ""))[:120].split()),
+            km=number("km", 1, 200),
+            topic=codes("topic", "topics"),
+            group=codes("group", "target_groups"),
+            format=codes("format", "formats"),
+            language=tuple(dict.fromkeys(c for c in args.getlist("language") if c.isalpha() and 2 <= len(c) <= 3)),
+            kind=codes("kind", "contact_kinds"),
+            age=number("age", 0, 99),
+            free=args.get("free") == "1",
+            open=args.get("open") == "1",
+            sort="distance" if args.get("sort") == "distance" else "relevance",
+            show=number("show", PAGE, MOST) or PAGE,
+        )
+
+    def url(self, **changes: Any) -> str:
+        """The same search with something changed; back to the first page unless told."""
+        changes.setdefault("show", PAGE)
+        other = replace(self, **changes)
+        pairs: list[tuple[str, str]] = []
+        for name in ("q", "place"):
+            if value := getattr(other, name):
+                pairs.append((name, value))
+        if other.km and other.place:
+            pairs.append(("km", str(other.km)))
+        for name in ("topic", "group", "format", "language", "kind"):
+            pairs += [(name, value) for value in getattr(other, name)]
+        if other.age is not None:
+            pairs.append(("age", str(other.age)))
+        pairs += [(name, "1") for name in ("free", "open") if getattr(other, name)]
+        if other.sort != "relevance":
+            pairs.append(("sort", other.sort))
+        if other.show != PAGE:
+            pairs.append(("show", str(other.show)))
+        return url_for("public.offers") + ("?" + urlencode(pairs) if pairs else "")
+
+    def toggled(self, name: str, value: str) -> str:
+        values: tuple[str, ...] = getattr(self, name)
+        changed = tuple(v for v in values if v != value) if value in values else (*values, value)
+        return self.url(**{name: changed})
+
+    @property
+    def typed(self) -> bool:
+        return bool(self.q or self.place)
+
+
+def offers() -> Response:
+    portal = current_portal()
+    asked = Asked.read()
+    place, message, choices = find_place(asked)
+    near = Place(place.ags, *(portal.catalogue.places.centre(place.ags) or (None, None))) if place else None
+    open_ids = open_service_ids()
+    filters = Filters(
+        topics=frozenset(asked.topic),
+        target_groups=frozenset(asked.group),
+        formats=frozenset(asked.format),
+        languages=frozenset(asked.language),
+        kinds=frozenset(asked.kind),
+        free=asked.free,
+        age=asked.age,
+        place=near if asked.km else None,
+        radius_km=asked.km if near else None,
+        open_now_ids=open_ids if asked.open else None,
+    )
+    results = portal.search.search(
+        SearchRequest(
+            text=asked.q,
+            language=g.lang,
+            filters=filters,
+            sort="distance" if asked.sort == "distance" and near else "relevance",
+            limit=asked.show,
+            near=near,
+            age_from_text=asked.read_text,
+            place_from_text=asked.read_text,
+            count_open_ids=open_ids,
+        )
+    )
+    return render(
+        "public/offers.html",
+        fragment="results",
+        cache=PRIVATE,
+        keep="" if asked.typed or asked.open else asked.url(),
+        index=not request.args,
+        search=search_page(asked, results, place.ags if place else None, message, choices),
+    )
+
+
+def find_place(asked: Asked) -> tuple[Any, str | None, tuple[Link, ...]]:
+    """The place, or what to say about it, or which ones could be meant."""
+    if not asked.place:
+        return None, None, ()
+    places = current_portal().catalogue.places
+    found = places.find(asked.place)
+    if found.status == "found":
+        return places.by_ags(found.places[0].ags), None, ()
+    if found.status == "choose":
+        links = tuple(Link(option.label, asked.url(place=option.label)) for option in found.places)
+        return None, _("There are several places like that. Which one do you mean?"), links
+    if found.status == "outside":
+        text = _("%(place)s is not in %(region)s. We show all offers.", place=found.outside.name if found.outside else asked.place, region=current_portal().region.name)
+        return None, text, ()
+    return None, _("We do not know this place. We show all offers."), ()
+
+
+def open_service_ids() -> frozenset[UUID]:
+    """Services that are open this minute; worked out once a minute."""
+    portal = current_portal()
+    now = presenting.local_now()
+    subdivision = portal.region.holiday_subdivision
+
+    def find() -> frozenset[UUID]:
+        return frozenset(
+            service.id
+            for service in portal.catalogue.services()
+            if (texts := all_hours(service))
+            and hours.open_now(texts, now, subdivision=subdivision, timezone=portal.timezone)
+        )
+
+    return portal.catalogue.cached(("open", now.strftime("%Y-%m-%dT%H:%M")), find)
+
+
+def all_hours(service: ServiceView) -> list[str]:
+    """The hours of all its houses together: one of them is enough to be open."""
+    schedules = [s for location in service.locations for s in service.schedules_at(location)] or service.schedules
+    return list(dict.fromkeys(schedule.opening_hours for schedule in schedules))
+
+
+def search_page(
+    asked: Asked, results: SearchResults, place: str | None, message: str | None, choices: tuple[Link, ...]
+) -> SearchPage:
+    portal = current_portal()
+    understood = results.understood
+    services = {s.id: s for s in portal.catalogue.services([hit.id for hit in results.hits])}
+    cards = []
+    for hit in results.hits:
+        service = services.get(hit.id)
+        if service is not None:
+            marked = hit.highlights.get("summary", ())
+            snippet = marked if any(found for _text, found in marked) and hit.language == g.lang else ()
+            cards.append(presenting.offer_card(service, place=place, distance=hit.distance_km, snippet=snippet))
+    suggestion = results.did_you_mean
+    return SearchPage(
+        query=asked.q,
+        total=results.total,
+        cards=tuple(cards),
+        groups=filter_groups(asked, results),
+        chips=chips(asked, results),
+        sort=(
+            Link(_("Best match"), asked.url(sort="relevance"), current=asked.sort == "relevance"),
+            Link(_("Nearest first"), asked.url(sort="distance"), current=asked.sort == "distance"),
+        )
+        if place
+        else (),
+        more_url=asked.url(show=min(asked.show + PAGE, MOST)) if results.total > asked.show < MOST else None,
+        place_text=asked.place,
+        place_message=message,
+        place_choices=choices,
+        urgent=understood.urgent,
+        did_you_mean=Link(suggestion, asked.url(q=suggestion)) if suggestion else None,
+        fallback=results.fallback or results.total == 0,
+        topics=presenting.topic_links() if results.fallback or results.total == 0 else (),
+        shown=len(cards),
+        hidden_fields=tuple(("kind", kind) for kind in asked.kind),
+        suggest_url=url_for("public.place_suggestions"),
+        word_url=url_for("public.offer_suggestions"),
+        km=asked.km,
+        radii=RADII,
+        age=asked.age,
+    )
+
+
+def filter_groups(asked: Asked, results: SearchResults) -> tuple[FilterGroup, ...]:
+    """Every value with the number of offers it would leave under the other filters; empty ones are not shown."""
+    groups = []
+
+    def count(name: str) -> int:
+        return sum(results.facets.get(name, {}).values())
+
+    for name, (taxonomy, label) in LISTS.items():
+        counts = results.facets.get(taxonomy, {})
+        chosen = getattr(asked, name)
+        options = [
+            FilterOption(
+                term.code,
+                presenting.term_label(taxonomy, term.code),
+                counts.get(term.code, 0),
+                term.code in chosen,
+                asked.toggled(name, term.code),
+            )
+            for term in current_portal().catalogue.terms(taxonomy)
+            if counts.get(term.code) or term.code in chosen
+        ]
+        if options:
+            groups.append(FilterGroup(name, _(label), tuple(options), open=bool(chosen)))
+    spoken = results.facets.get("languages", {})
+    languages = [
+        FilterOption(code, presenting.language_name(code), spoken.get(code, 0), code in asked.language, asked.toggled("language", code))
+        for code in sorted({*spoken, *asked.language}, key=presenting.language_name)
+    ]
+    if languages:
+        groups.append(FilterGroup("language", _("Language spoken there"), tuple(languages), open=bool(asked.language)))
+    other = [
+        FilterOption("1", _("Free of charge"), count("free"), asked.free, asked.url(free=not asked.free))
+    ]
+    groups.append(FilterGroup("free", _("Cost"), tuple(other), open=asked.free))
+    groups.append(
+        FilterGroup(
+            "open",
+            _("Opening hours"),
+            (FilterOption("1", _("Open now"), count("open_now"), asked.open, asked.url(open=not asked.open)),),
+            open=asked.open,
+        )
+    )
+    return tuple(groups)
+
+
+def chips(asked: Asked, results: SearchResults) -> tuple[Link, ...]:
+    """What narrows the search, also what was read out of the words; a touch takes it away."""
+    understood = results.understood
+    found = []
+    if asked.read_text and understood.age is not None and asked.age is None:
+        found.append(Link(_("%(age)s years old", age=understood.age), asked.url(q=understood.rest)))
+    if asked.read_text and understood.place and not asked.place:
+        place = current_portal().catalogue.places.by_ags(understood.place)
+        found.append(Link(_("near %(place)s", place=place.name if place else ""), asked.url(q=understood.rest)))
+    for name, (taxonomy, _label) in {**LISTS, "kind": ("contact_kinds", "")}.items():
+        found += [
+            Link(presenting.term_label(taxonomy, value), asked.toggled(name, value)) for value in getattr(asked, name)
+        ]
+    found += [Link(presenting.language_name(code), asked.toggled("language", code)) for code in asked.language]
+    if asked.age is not None:
+        found.append(Link(_("%(age)s years old", age=asked.age), asked.url(age=None)))
+    if asked.place:
+        words = _("%(place)s, up to %(km)s km", place=asked.place, km=asked.km) if asked.km else asked.place
+        found.append(Link(words, asked.url(place="", km=None)))
+    if asked.free:
+        found.append(Link(_("Free of charge"), asked.url(free=False)))
+    if asked.open:
+        found.append(Link(_("Open now"), asked.url(open=False)))
+    return tuple(found)
+
+
+def offer_or_404(slug: str) -> ServiceView:
+    service = current_portal().catalogue.service(slug)
+    if service is None:
+        raise NotFound
+    return service
+
+
+def offer(slug: str) -> Response:
+    service = offer_or_404(slug)
+    return render("public/offer.html", keep=True, offer=offer_page(service))
+
+
+def offer_page(service: ServiceView) -> OfferPage:
+    portal = current_portal()
+    lang = g.lang
+    kind = portal.catalogue.term("contact_kinds", service.contact_kinds[0]) if service.contact_kinds else None
+    organization = service.organization
+    sites = tuple(presenting.site(location, main=index == 0) for index, location in enumerate(service.locations))
+    phones = presenting.phone_links(service.phones_at(service.locations[0] if len(service.locations) == 1 else None))
+    website = service.url or organization.website
+    opening = presenting.first_opening(service, service.locations[0] if len(service.locations) == 1 else None)
+    email = service.email or organization.email
+    url = addresses.offer(service.slug)
+    topics = tuple(
+        Link(presenting.term_label("topics", code), url_for("public.topic", code=code)) for code in service.topics
+    )
+    similar = [
+        other
+        for other in presenting.sort_for_list(portal.catalogue.services_of_topic(service.topics[0]))
+        if other.slug != service.slug
+    ][:3]
+    known = phones or email or any(site.phones for site in sites)
+    return OfferPage(
+        name=presenting.quiet(service.text("name", lang)),
+        organization=presenting.organization_name(organization),
+        organization_url=url_for("public.organization", slug=organization.slug),
+        description=presenting.bit(service.text("description", lang)),
+        how_to_start=presenting.bit(service.text("application_process", lang)),
+        phones=phones,
+        write=f"mailto:{email}" if email else None,
+        website=website,
+        opening=opening,
+        openings=presenting.openings(service.schedules),
+        sites=sites,
+        audience=tuple(presenting.term_label("target_groups", code) for code in service.target_groups),
+        age=age_words(service),
+        eligibility=presenting.bit(service.text("eligibility_description", lang)),
+        cost=cost_words(service),
+        languages=tuple(presenting.language_name(code) for code in service.languages),
+        interpretation=presenting.bit(service.text("interpretation_services", lang)),
+        formats=tuple(presenting.term_label("formats", code) for code in service.formats),
+        bring=presenting.word_list(service, "required_documents"),
+        steps=presenting.word_list(service, "expectations") or (presenting.word_list(kind, "expectations") if kind else ()),
+        say=presenting.words(kind, "say") or None if kind else None,
+        areas=area_words(service),
+        legal=service.legal_text,
+        freshness=presenting.freshness(service),
+        source_url=None,
+        missing=None if known else _("We do not know a phone number yet."),
+        topics=topics,
+        similar=tuple(presenting.offer_card(other) for other in similar),
+        calendar_url=addresses.offer_calendar(service.slug)
+        if opening and opening.state not in ("always", "unknown")
+        else None,
+        share_url=portal.settings.base_url + url,
+        share_text=" · ".join([presenting.words(service, "name"), organization.name, *(p.display for p in phones[:1])]),
+    )
+
+
+def age_words(service: ServiceView) -> str | None:
+    low, high = service.minimum_age, service.maximum_age
+    if low is not None and high is not None:
+        return _("from %(low)s to %(high)s years", low=low, high=high)
+    if low is not None:
+        return _("from %(low)s years", low=low)
+    if high is not None:
+        return _("up to %(high)s years", high=high)
+    return None
+
+
+def cost_words(service: ServiceView) -> Bit:
+    """What it costs in words; nothing is said where no source says anything."""
+    amount = service.cost.text("amount_description", g.lang)
+    if amount:
+        return presenting.bit(amount)
+    return Bit(
+        {
+            "free": _("Free of charge"),
+            "covered": _("Someone else pays, you need not"),
+            "paid": _("Costs something. Ask how much."),
+        }.get(service.cost.option, "")
+    )
+
+
+def area_words(service: ServiceView) -> str:
+    """For whom by place: municipalities, the county, the Land, all of Germany."""
+    portal = current_portal()
+    words = []
+    for area in service.service_areas:
+        if area == "":
+            words.append(_("all of Germany"))
+        elif area == portal.region.state_area:
+            words.append(portal.region.state)
+        elif area == portal.region.county_area:
+            words.append(portal.region.name)
+        else:
+            place = portal.catalogue.places.by_ags(area)
+            words.append(place.name if place else area)
+    return listing(words)
+
+
+def offer_calendar(slug: str) -> Response:
+    """The next office hour as an appointment reminder (RFC 5545). Made from public data, kept nowhere."""
+    service = offer_or_404(slug)
+    portal = current_portal()
+    now = presenting.local_now()
+    texts = all_hours(service)
+    slots = hours.next_slots(texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone, limit=1) if texts else []
+    if not slots:
+        raise NotFound
+    slot = slots[0]
+    location = service.locations[0] if len(service.locations) == 1 else None
+    body = office_hour(
+        uid=f"{service.id}-{slot.start:%Y%m%dT%H%M}@anlauf",
+        stamp=portal.now(),
+        start=slot.start,
+        end=min(slot.end, slot.start + timedelta(hours=12)),
+        title=_("Open: %(name)s", name=presenting.words(service, "name")),
+        description="\n".join(
+            part
+            for part in (
+                presenting.words(service, "application_process"),
+                *(phone.display for phone in presenting.phone_links(service.phones_at(location))),
+                portal.settings.base_url + addresses.offer(slug),
+            )
+            if part
+        ),
+        place=", ".join(presenting.site(location).address) if location else "",
+        alarm=timedelta(hours=2),
+    )
+    response = Response(body, content_type="text/calendar; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}.ics"'
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+def organization(slug: str) -> Response:
+    portal = current_portal()
+    found = portal.catalogue.organization(slug)
+    if found is None:
+        raise NotFound
+    view, services = found
+    parent = portal.catalogue.organization(view.parent_organization) if view.parent_organization else None
+    return render(
+        "public/organization.html",
+        keep=True,
+        organization=OrganizationPage(
+            name=presenting.organization_name(view),
+            description=presenting.bit(view.text("description", g.lang)),
+            parent=Link(
+                presenting.words(parent[0], "name"), url_for("public.organization", slug=parent[0].slug)
+            )
+            if parent
+            else None,
+            phones=presenting.phone_links(view.phones),
+            write=f"mailto:{view.email}" if view.email else None,
+            website=view.website,
+            sites=tuple(presenting.site(location) for location in view.locations),
+            freshness=presenting.freshness(view),
+            offers=tuple(presenting.offer_card(service) for service in presenting.sort_for_list(services)),
+        ),
+    )
+
+
+def place_suggestions() -> Response:
+    """Options for the place field; part of a page, never a page of its own."""
+    text = request.args.get("q", request.args.get("place", ""))[:120]
+    options = tuple(
+        Choice(option.label, option.label) for option in current_portal().catalogue.places.suggest(text, limit=6)
+    )
+    return render("public/suggestions.html", fragment="results", cache="no-store", index=False, options=options)
+
+
+def offer_suggestions() -> Response:
+    """Options for the search field: topics, offers, organizations and places that fit what is typed."""
+    portal = current_portal()
+    text = request.args.get("q", "")[:120]
+    kinds = {"topic": _("Topic"), "service": _("Offer"), "organization": _("Organization")}
+    options = [
+        Choice(found.text, found.text, hint=kinds.get(found.kind)) for found in portal.search.suggest(text, g.lang, limit=7)
+    ]
+    return render("public/suggestions.html", fragment="results", cache="no-store", index=False, options=tuple(options))

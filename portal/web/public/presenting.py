@@ -1,0 +1,349 @@
+"""From the catalogue's records to what the templates show: language, words for hours, numbers to touch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from urllib.parse import quote_plus
+
+from babel import Locale
+from flask import g, url_for
+
+from portal.catalogue import hours
+from portal.catalogue.geography import distance_km
+from portal.catalogue.queries import (
+    LocationView,
+    OrganizationView,
+    PhoneView,
+    ScheduleView,
+    ServiceView,
+    TermView,
+    Text,
+    Translated,
+)
+from portal.web.public import addresses
+from portal.web.public.views import (
+    Bit,
+    Freshness,
+    HelpGroup,
+    Helpline,
+    Link,
+    OfferCard,
+    Opening,
+    PhoneLink,
+    Site,
+)
+from portal.web.current import current_portal
+from portal.web.texts import N_, clock, language, partial_date, weekday, when
+from portal.web.texts import gettext as _
+
+CHANNEL_LABELS = {
+    "visit": N_("Opening hours"),
+    "phone": N_("On the phone"),
+    "chat": N_("In the chat"),
+    "consultation": N_("Consultation hours"),
+}
+FREE_PREFIXES = ("0800", "00800", "116", "112", "110")
+
+
+def local_now() -> datetime:
+    portal = current_portal()
+    return portal.now().astimezone(portal.timezone)
+
+
+def bit(text: Text | None) -> Bit:
+    """A catalogue text with the marks a reader needs: its language, and whether anyone has read the translation."""
+    if text is None or not text.text:
+        return Bit("")
+    if text.language != g.lang:
+        note = _("only in German") if text.language == "de" else None
+        return Bit(text.text, text.language, "ltr", note)
+    # That a machine translated it is said once at the end of the page; beside every text it would be noise.
+    if text.status == "outdated":
+        return Bit(text.text, note=_("older translation, the German text is newer"))
+    return Bit(text.text)
+
+
+def quiet(text: Text | None) -> Bit:
+    """As `bit`, without the note: for names and other short words, where it would be noise."""
+    made = bit(text)
+    return Bit(made.text, made.lang, made.dir) if made.note else made
+
+
+def words(thing: Translated, field: str) -> str:
+    """The bare text in the page's language or in German, for places that cannot carry marks."""
+    text = thing.text(field, g.lang)
+    return text.text if text else ""
+
+
+def word_list(thing: Translated, field: str) -> tuple[str, ...]:
+    return tuple(text.text for text in thing.texts(field, g.lang))
+
+
+def term_text(term: TermView, field: str) -> Bit:
+    return quiet(term.text(field, g.lang))
+
+
+def term_label(taxonomy: str, code: str) -> str:
+    term = current_portal().catalogue.term(taxonomy, code)
+    if term is None:
+        return code
+    return words(term, "short_name") or words(term, "name")
+
+
+def topic_links() -> tuple[Link, ...]:
+    return tuple(
+        Link(
+            label=term_label("topics", term.code),
+            url=url_for("public.topic", code=term.code),
+            icon=term.icon,
+        )
+        for term in current_portal().catalogue.terms("topics")
+    )
+
+
+def phone_link(phone: PhoneView) -> PhoneLink:
+    free = phone.number.replace(" ", "").startswith(FREE_PREFIXES)
+    return PhoneLink(phone.number, phone.uri.removeprefix("tel:"), words(phone, "description") or None, free)
+
+
+def phone_links(phones: Iterable[PhoneView]) -> tuple[PhoneLink, ...]:
+    seen: dict[str, PhoneLink] = {}
+    for phone in phones:
+        if phone.is_for_talking:
+            link = phone_link(phone)
+            seen.setdefault(link.tel, link)
+    return tuple(seen.values())
+
+
+def opening(schedules: Sequence[ScheduleView], *, label: str | None = None, week: bool = False) -> Opening | None:
+    """Open or not, in words; None when no hours are known."""
+    if not schedules:
+        return None
+    portal = current_portal()
+    now = local_now()
+    texts = [schedule.opening_hours for schedule in schedules]
+    subdivision = portal.region.holiday_subdivision
+    status = hours.opening_status(texts, now, subdivision=subdivision, timezone=portal.timezone)
+    state_words = ""
+    if status.state == "always":
+        state_words = _("Day and night")
+    elif status.state == "open" and status.until is not None:
+        state_words = _("Open until %(time)s", time=clock(status.until.astimezone(portal.timezone)))
+    elif status.state == "open":
+        state_words = _("Open now")
+    elif status.state == "closed" and status.opens is not None:
+        state_words = _("Opens %(when)s", when=when(status.opens.astimezone(portal.timezone), now))
+    elif status.state == "closed":
+        state_words = _("Closed now")
+    notes = [words(schedule, "description") for schedule in schedules if schedule.description]
+    if status.state == "unknown" and status.comment:
+        notes.append(status.comment)
+    table = week_table(texts) if week and status.state != "always" and hours.is_weekly(texts) else ()
+    return Opening(status.state, state_words, table, label, "; ".join(dict.fromkeys(notes)) or None)
+
+
+def week_table(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    portal = current_portal()
+    rows = []
+    for index, slots in hours.week_table(
+        list(texts), at=local_now().date(), subdivision=portal.region.holiday_subdivision
+    ):
+        times = []
+        for slot in slots:
+            start = datetime.combine(local_now().date(), slot.start)
+            end = datetime.combine(local_now().date(), slot.end)
+            span = f"{clock(start)}–{clock(end)}"
+            if slot.by_appointment:
+                span = _("%(times)s by appointment", times=span)
+            elif slot.comment:
+                span = f"{span} ({slot.comment})"
+            times.append(span)
+        rows.append((weekday(index), ", ".join(times) or _("closed")))
+    return tuple(rows)
+
+
+def openings(schedules: Sequence[ScheduleView], *, week: bool = True) -> tuple[Opening, ...]:
+    """One entry for each channel (visiting, phone, chat) that has hours."""
+    made = []
+    for channel, label in CHANNEL_LABELS.items():
+        found = opening([s for s in schedules if s.channel == channel], label=_(label), week=week)
+        if found:
+            made.append(found)
+    return tuple(made)
+
+
+def first_opening(service: ServiceView, location: LocationView | None) -> Opening | None:
+    """The hours that decide whether to go or call now: of the house, else of the service."""
+    schedules = service.schedules_at(location)
+    for channel in ("visit", "consultation", "phone", "chat"):
+        chosen = [schedule for schedule in schedules if schedule.channel == channel]
+        if chosen:
+            return opening(chosen, label=_(CHANNEL_LABELS[channel]))
+    return None
+
+
+def freshness(view: ServiceView | OrganizationView) -> Freshness:
+    """ "Confirmed: 20 October 2026" or "As of 2023, not confirmed yet"; never more than is known."""
+    known = view.freshness
+    if known.state == "confirmed":
+        if known.as_of:
+            return Freshness("confirmed", _("Confirmed: %(date)s", date=partial_date(known.as_of)))
+        return Freshness("confirmed", _("Confirmed"))
+    if known.as_of:
+        return Freshness("unconfirmed", _("As of %(date)s, not confirmed yet", date=partial_date(known.as_of)))
+    return Freshness("unconfirmed", _("Not confirmed yet"))
+
+
+def place_centre(ags: str | None) -> tuple[float, float] | None:
+    return current_portal().catalogue.places.centre(ags) if ags else None
+
+
+def distance_words(location: LocationView | None, ags: str | None) -> str | None:
+    centre = place_centre(ags)
+    if centre is None or location is None or location.latitude is None or location.longitude is None:
+        return None
+    return kilometres(distance_km(*centre, location.latitude, location.longitude))
+
+
+def kilometres(km: float | None) -> str | None:
+    if km is None:
+        return None
+    if km < 1.5:
+        return _("in your town")
+    return _("about %(km)s km", km=round(km))
+
+
+def site(
+    location: LocationView, *, place: str | None = None, main: bool = False
+) -> Site:
+    """One house, with the hours and numbers of the service there when the location came with one."""
+    address: list[str] = []
+    map_url = None
+    if location.address is not None:
+        a = location.address
+        address = [line for line in (a.attention, a.address_1, f"{a.postal_code or ''} {a.city}".strip()) if line]
+        if a.address_1:
+            map_url = "https://www.openstreetmap.org/search?query=" + quote_plus(
+                ", ".join(line for line in (a.address_1, f"{a.postal_code or ''} {a.city}".strip()) if line)
+            )
+    return Site(
+        name=quiet(location.text("name", g.lang)),
+        address=tuple(address),
+        map_url=map_url,
+        directions=bit(location.text("transportation", g.lang)),
+        distance=distance_words(location, place),
+        openings=openings(location.schedules),
+        phones=phone_links(location.phones),
+        accessibility=tuple(bit(a.text("description", g.lang)) for a in location.accessibility),
+        note=bit(location.text("description", g.lang)),
+        main=main,
+    )
+
+
+def organization_name(organization: OrganizationView) -> Bit:
+    return quiet(organization.text("name", g.lang))
+
+
+def town(service: ServiceView) -> str | None:
+    towns = dict.fromkeys(
+        location.address.city for location in service.locations if location.address and location.address.city
+    )
+    return ", ".join(towns) if len(towns) <= 2 else _("several places")
+
+
+def offer_card(
+    service: ServiceView,
+    *,
+    place: str | None = None,
+    distance: float | None = None,
+    snippet: tuple[tuple[str, bool], ...] = (),
+) -> OfferCard:
+    nearest = service.locations[0] if len(service.locations) == 1 else None
+    phones = phone_links(service.phones_at(nearest))
+    return OfferCard(
+        name=quiet(service.text("name", g.lang)),
+        url=addresses.offer(service.slug),
+        organization=organization_name(service.organization),
+        summary=bit(service.text("description", g.lang)),
+        snippet=snippet,
+        opening=first_opening(service, nearest),
+        distance=kilometres(distance) if distance is not None else distance_words(nearest, place),
+        town=town(service),
+        free=service.cost.option == "free",
+        freshness=freshness(service),
+        phone=phones[0] if phones else None,
+    )
+
+
+def sort_for_list(services: Iterable[ServiceView]) -> list[ServiceView]:
+    """Regional before far away, confirmed before unconfirmed, then by name."""
+    rank = {"confirmed": 0, "high": 1, "medium": 2, "low": 3}
+    return sorted(
+        services,
+        key=lambda s: (-max((len(a) for a in s.service_areas), default=0), rank.get(s.confidence, 4), s.name),
+    )
+
+
+def contacts_of_topic(code: str) -> tuple[Link, ...]:
+    """The desks where somebody with this topic starts: kinds of the topic's offers, most frequent first."""
+    catalogue = current_portal().catalogue
+    counts: dict[str, int] = {}
+    for service in catalogue.services_of_topic(code):
+        for kind in service.desk_for:
+            counts[kind] = counts.get(kind, 0) + 1
+    links = []
+    for kind in sorted(counts, key=lambda kind: (-counts[kind], kind))[:4]:
+        term = catalogue.term("contact_kinds", kind)
+        links.append(
+            Link(
+                label=term_label("contact_kinds", kind),
+                url=url_for("public.offers", kind=kind),
+                icon=term.icon if term else None,
+            )
+        )
+    return tuple(links)
+
+
+def helpline(service: ServiceView) -> Helpline:
+    website = service.url or service.organization.website
+    hours_on_phone = [s for s in service.schedules if s.channel in ("phone", "visit")] or list(service.schedules)
+    return Helpline(
+        name=quiet(service.text("name", g.lang)),
+        summary=bit(service.text("description", g.lang)),
+        phones=phone_links(service.phones_at()),
+        opening=opening(hours_on_phone),
+        website=website,
+        website_label=website.split("//", 1)[1].rstrip("/").removeprefix("www.") if website else None,
+        channels=tuple(term_label("formats", code) for code in service.formats if code != "telefon"),
+        languages=tuple(language_name(code) for code in service.languages if code != "de"),
+        free=service.cost.option == "free",
+        cost=words(service.cost, "amount_description") or None,
+        url=addresses.offer(service.slug),
+    )
+
+
+def language_name(code: str) -> str:
+    name = Locale.parse(code, sep="-").get_display_name(language().locale) or code
+    return str(name)
+
+
+def help_groups() -> tuple[HelpGroup, ...]:
+    """Helplines by need; within a need those that answer now come first, then the region's order."""
+    catalogue = current_portal().catalogue
+    order = {slug: index for index, slug in enumerate(catalogue.region.helplines)}
+    state = {"always": 0, "open": 0, "unknown": 1, "closed": 2}
+    groups = []
+    for term in catalogue.terms("helpline_needs"):
+        services = [service for service in catalogue.helplines if term.code in service.helpline_needs]
+        entries = [(service, helpline(service)) for service in services]
+        entries.sort(
+            key=lambda entry: (
+                state[entry[1].opening.state] if entry[1].opening else 1,
+                order.get(entry[0].slug, len(order)),
+                entry[0].name,
+            )
+        )
+        if entries:
+            groups.append(
+                HelpGroup(term_text(term, "name").text, term.code.replace("_", "-"), term.icon, tuple(e for _s, e in entries))
+            )
+    return tuple(groups)

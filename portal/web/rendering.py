@@ -1,0 +1,171 @@
+"""Templates to bytes.
+
+One Jinja environment per language. Its catalogue is folded into the templates when they are compiled, so
+that a page pays nothing for being translated (numbers in `docs/decisions/0003-speed.md`).
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.ext import Extension
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup, escape
+
+from portal.web.fragments import Fragments
+from portal.web.languages import Language
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+ASSETS = HERE / "assets"
+
+
+class _Fold(NodeTransformer):
+    """Replace gettext calls on constant texts by the translation, and squeeze white space in the markup."""
+
+    def __init__(self, language: Language) -> None:
+        self._catalogue = language.messages
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 (name given by the visitor protocol)
+        self.generic_visit(node)
+        name = node.node.name if isinstance(node.node, nodes.Name) else None
+        if name in ("_", "gettext") and node.args and isinstance(node.args[0], nodes.Const):
+            text = self._catalogue.gettext(node.args[0].value)
+            if not node.kwargs:
+                return nodes.Const(text, lineno=node.lineno)
+            target = nodes.Name("_fill", "load", lineno=node.lineno)
+            return nodes.Call(target, [nodes.Const(text)], node.kwargs, None, None, lineno=node.lineno)
+        if name == "ngettext":
+            singular, plural = (a.value for a in node.args[:2] if isinstance(a, nodes.Const))
+            forms = self._catalogue.forms.get(singular) or (singular, plural)
+            target = nodes.Name("_count", "load", lineno=node.lineno)
+            return nodes.Call(
+                target, [nodes.Const(forms), node.args[2]], node.kwargs, None, None, lineno=node.lineno
+            )
+        return node
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+        node.data = re.sub(r"\s*\n\s*", "\n", node.data)
+        return node
+
+
+class _LanguageEnvironment(Environment):
+    def __init__(self, language: Language, **options: Any) -> None:
+        super().__init__(**options)
+        self._fold = _Fold(language)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        self._fold.visit(template)
+        return template
+
+
+class _NoTranslationAtRuntime(Extension):
+    """`{% trans %}` is not offered: one way to write a text is enough, and the folder knows that one."""
+
+    tags = frozenset({"trans"})
+
+    def parse(self, parser: Any) -> nodes.Node:
+        parser.fail("write {{ _('…') }} instead of {% trans %}", next(parser.stream).lineno)
+        raise AssertionError
+
+
+def _fill(text: str, **values: object) -> Markup:
+    return Markup(escape(text)) % values
+
+
+class Icons:
+    """Inline SVG from `assets/icons/`, one file per icon."""
+
+    def __init__(self, directory: Path = ASSETS / "icons") -> None:
+        self._inner = {
+            path.stem: re.sub(r"\s+", " ", _inner_svg(path.read_text(encoding="utf-8"))).strip()
+            for path in directory.glob("*.svg")
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name.replace("_", "-") in self._inner
+
+    def __call__(self, name: str, css_class: str = "i") -> Markup:
+        inner = self._inner.get(name.replace("_", "-")) or self._inner["circle-help"]
+        return Markup(
+            f'<svg class="{css_class}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" '
+            f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{inner}</svg>'
+        )
+
+
+def _inner_svg(text: str) -> str:
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    found = re.search(r"<svg[^>]*>(.*)</svg>", text, flags=re.S)
+    return re.sub(r"\s*/>", "/>", found.group(1)) if found else ""
+
+
+class Renderer:
+    """Renders templates in every language of the installation."""
+
+    def __init__(self, languages: Iterable[Language], *, css: str, globals: dict[str, Any]) -> None:
+        icons = Icons()
+        self._css = css
+        self.fragments = Fragments()
+        self.style_hash = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+        self._environments: dict[str, Environment] = {}
+        for language in languages:
+            environment = _LanguageEnvironment(
+                language,
+                loader=FileSystemLoader(TEMPLATES),
+                autoescape=True,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                undefined=StrictUndefined,
+                auto_reload=False,
+                extensions=[_NoTranslationAtRuntime],
+                cache_size=-1,
+            )
+            plural = language.messages.plural
+
+            def count(forms: tuple[str, ...], number: int, plural: Any = plural, **values: object) -> Markup:
+                form = forms[min(plural(number), len(forms) - 1)]
+                return Markup(escape(form)) % {"num": number, **values}
+
+            environment.globals.update(
+                _fill=_fill, _count=count, icon=icons, lang=language.code, dir=language.dir, **globals
+            )
+            environment.filters["json"] = lambda value: Markup(
+                json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+            )
+            self._environments[language.code] = environment
+
+    def style(self) -> Markup:
+        """The whole style sheet, as a kept part."""
+        return self.fragments.keep("style", lambda: self._css)
+
+    def macro(self, language: str, template: str, name: str, *arguments: Any) -> str:
+        """One component on its own."""
+        return str(getattr(self._environments[language].get_template(template).module, name)(*arguments))
+
+    def page(self, language: str, template: str, context: dict[str, Any], *, fragment: str | None = None) -> str:
+        """The whole page, or only its block `fragment`."""
+        loaded = self._environments[language].get_template(template)
+        if fragment is None:
+            return loaded.render(context)
+        return "".join(_block(loaded, fragment, context))
+
+
+def _block(template: Any, name: str, context: dict[str, Any]) -> Iterator[str]:
+    block_context = template.new_context(context)
+    yield from template.blocks[name](block_context)
+
+
+def minify_css(css: str) -> str:
+    """Remove comments and white space that mean nothing; strings are left alone."""
+    parts = re.split(r"(\"[^\"]*\"|'[^']*')", re.sub(r"/\*.*?\*/", "", css, flags=re.S))
+    for index in range(0, len(parts), 2):
+        text = re.sub(r"\s+", " ", parts[index])
+        text = re.sub(r" ?([{};,>]) ?", r"\1", text)
+        parts[index] = re.sub(r": (?=[^{}]*[;}])", ":", text).replace(";}", "}")
+    return "".join(parts).strip()

@@ -1,0 +1,164 @@
+"""From a view to a response: the page around it, whole or fragment, kept or not."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, g, request, url_for
+from flask_htmx import HTMX
+
+from portal.web.current import current_language, current_portal
+from portal.web.pagecache import MARK, accepted, compress
+from portal.web.public.views import Link
+
+if TYPE_CHECKING:
+    from portal.web.application import Portal
+
+htmx = HTMX()
+NO_STORE = "no-store"
+PUBLIC = "public, max-age=60"
+PRIVATE = "private, max-age=60"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the layout needs besides the page itself."""
+
+    languages: tuple[Link, ...]
+    path: str
+    canonical: str
+    robots: bool
+    csrf: str
+    start_url: str
+    check_url: str
+    offers_url: str
+    help_url: str
+    exit_action: str
+    about_url: str
+    privacy_url: str
+    imprint_url: str
+    accessibility_url: str
+    sources_url: str
+    exit_url: str
+    css: str
+    script_url: str
+    htmx_url: str
+    icon_url: str
+    manifest_url: str
+    portal_name: str
+    region_name: str
+    fictional: bool
+    machine: bool
+    """Something on the page was translated by a machine and not read by a person yet."""
+
+
+def wants_fragment() -> bool:
+    """htmx asks for a part. Boosted and restored pages are whole."""
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def page_context(*, index: bool, csrf: str) -> Page:
+    portal = current_portal()
+    lang = current_language().code
+    path = request.path
+    rest = path[len(lang) + 1 :] if path.startswith(f"/{lang}/") else "/"
+    languages = tuple(
+        Link(l.autonym, f"/{l.code}{rest}", current=l.code == lang, lang=l.code, dir=l.dir, hint=l.greeting)
+        for l in portal.languages.values()
+    )
+    static = portal.page_constants[lang]
+    return Page(
+        languages,
+        path,
+        portal.settings.base_url + path,
+        index,
+        csrf,
+        css=portal.renderer.style(),
+        machine=lang in portal.machine_languages(),
+        **static,
+    )
+
+
+def page_constants(lang: str, portal: "Portal", asset: Callable[[str], str]) -> dict[str, Any]:
+    """The part of `Page` that is the same for every page of one language; made once at start."""
+
+    def to(endpoint: str, **values: str) -> str:
+        return url_for(endpoint, lang=lang, **values)
+
+    region = portal.region
+    return {
+        "start_url": to("public.start"),
+        "check_url": to("public.check"),
+        "offers_url": to("public.offers"),
+        "help_url": to("public.help_now"),
+        "exit_action": to("public.leave"),
+        "about_url": to("public.editorial", slug="about"),
+        "privacy_url": to("public.editorial", slug="privacy"),
+        "imprint_url": to("public.editorial", slug="imprint"),
+        "accessibility_url": to("public.editorial", slug="accessibility"),
+        "sources_url": to("public.editorial", slug="sources"),
+        "exit_url": region.exit_url,
+        "script_url": asset("app.js"),
+        "htmx_url": asset("htmx.min.js"),
+        "icon_url": asset("icon.svg"),
+        "manifest_url": asset("manifest.webmanifest"),
+        "portal_name": region.portal_name,
+        "region_name": region.name,
+        "fictional": region.fictional,
+    }
+
+
+def render(
+    template: str,
+    *,
+    fragment: str | None = None,
+    status: int = 200,
+    cache: str = NO_STORE,
+    keep: bool | str = False,
+    csrf: str = "",
+    index: bool = True,
+    **context: Any,
+) -> Response:
+    """One template, two answers: the block `fragment` for an htmx swap, the whole page otherwise.
+
+    `keep` hands the page to the page cache: only for pages that depend on nothing but their address. Addresses
+    with a query are kept only when it is the one given as `keep`, so that made-up ones cannot fill the cache.
+    """
+    portal = current_portal()
+    part = fragment if fragment is not None and wants_fragment() else None
+    context["page"] = page_context(index=index, csrf=csrf)
+    text = portal.renderer.page(g.lang, template, context, fragment=part)
+    response = Response(status=status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = g.lang
+    public = bool(keep) and status == 200
+    response.headers["Cache-Control"] = PUBLIC if public else cache
+    response.headers["Vary"] = "HX-Request, Accept-Encoding"
+    known_address = not request.query_string or keep == request.full_path
+    if public and known_address and portal.settings.page_cache:
+        response.headers[MARK] = "1"
+        response.set_data(portal.renderer.fragments.plain(text))
+    else:
+        pack(response, text)
+    return response
+
+
+def pack(response: Response, text: str) -> None:
+    """Compress a page made for one visitor. gzip first: most of its blocks are ready already."""
+    fragments = current_portal().renderer.fragments
+    header = request.headers.get("Accept-Encoding", "")
+    encoding = "gzip" if "gzip" in header and accepted(header.replace("br", "")) else accepted(header)
+    if encoding == "gzip":
+        response.set_data(fragments.gzip(text))
+    elif encoding:
+        response.set_data(compress(fragments.plain(text), encoding, thorough=False))
+    else:
+        response.set_data(fragments.plain(text))
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
+
+
+def json_response(value: object, *, status: int = 200) -> Response:
+    body = json.dumps(value, ensure_ascii=False, indent=1)
+    return Response(body + "\n", status=status, content_type="application/json; charset=utf-8")
+

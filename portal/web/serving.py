@@ -1,0 +1,100 @@
+"""`portal run` and `portal serve`: prepare, then hand over to gunicorn."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portal.config import ROOT, Settings
+from portal.web.logs import ACCESS_FORMAT
+
+if TYPE_CHECKING:
+    from portal.catalogue.loading import LoadReport
+
+
+def prepare(settings: Settings, say: Callable[[str], None]) -> None:
+    """Everything a start needs: translations, database, content, search index. Quick when nothing changed."""
+    from portal.catalogue.loading import is_loaded, load_region, read_region
+    from portal.db import upgrade
+    from portal.web.languages import compile_catalogues
+    from portal.web.wiring import open_search, open_store
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if compile_catalogues(settings.translations_dir):
+        say("translations compiled")
+    store = open_store(settings)
+    if upgrade(store.engine):
+        say("database ready")
+    with store.sessions() as session:
+        if not is_loaded(session, settings.content_dir, settings.region):
+            content = read_region(settings.content_dir, settings.region)
+            report = load_region(session, content, now=datetime.now(UTC))
+            session.commit()
+            say(summary(report))
+    if open_search(settings, store).rebuild_if_needed():
+        say("search index built")
+    store.engine.dispose()
+
+
+def summary(report: "LoadReport") -> str:
+    """One line: what a load did to each sort of entry."""
+    parts = [
+        f"{entity} " + ", ".join(f"{number} {action}" for action, number in actions.items())
+        for entity, actions in sorted(report.counts().items())
+    ]
+    return f"{report.region}: " + "; ".join(parts)
+
+
+def run(settings: Settings, host: str, port: int) -> None:
+    """For one machine: prepare and serve. Does not return."""
+    began = time.monotonic()
+    prepare(settings, lambda line: print(f"  {line}", flush=True))
+    took = time.monotonic() - began
+    print(f"Anlauf ({settings.region}) is ready after {took:.1f} s: http://{host}:{port}", flush=True)
+    serve(settings, host, port, workers=2, quiet=True)
+
+
+def serve(settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False) -> None:
+    """Replace this process by gunicorn. The settings travel in the environment."""
+    environment = {
+        **os.environ,
+        "PORTAL_SECRET_KEY": settings.secret_key,
+        "PORTAL_REGION": settings.region,
+        "PORTAL_DATA_DIR": str(settings.data_dir),
+    }
+    arguments = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "portal:create_app()",
+        "--bind",
+        f"{host}:{port}",
+        "--workers",
+        str(workers),
+        "--threads",
+        "1",
+        "--preload",
+        "--no-control-socket",
+        "--worker-tmp-dir",
+        _memory_dir(settings.data_dir),
+        "--access-logformat",
+        ACCESS_FORMAT,
+        "--max-requests",
+        "20000",
+        "--max-requests-jitter",
+        "2000",
+        "--log-level",
+        "warning" if quiet else "info",
+    ]
+    if not quiet:
+        arguments += ["--access-logfile", "-"]
+    os.chdir(ROOT)
+    os.execve(sys.executable, arguments, environment)
+
+
+def _memory_dir(fallback: Path) -> str:
+    """gunicorn's heartbeat files: in memory where there is a place for it (gunicorn FAQ, worker-tmp-dir)."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(fallback)
