@@ -16,7 +16,12 @@ def main() -> None:
     with prepared("harz") as env:
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "portal.web.cli", "clearing", "check"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "portal.web.cli", "clearing", "check"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         print(done.stdout.strip() or done.stderr.strip(), f"({time.perf_counter() - began:.1f} s with start)")
     clearing = load_clearing(ROOT / "questionnaires")
@@ -25,7 +30,9 @@ def main() -> None:
 
     loaded = yaml.safe_load(cases.read_text(encoding="utf-8"))
     entries = loaded["cases"] if isinstance(loaded, dict) else loaded
-    sets = [{k: tuple(v) if isinstance(v, list) else (v,) for k, v in case["answers"].items()} for case in entries]
+    sets = [
+        {k: tuple(v) if isinstance(v, list) else (v,) for k, v in case["answers"].items()} for case in entries
+    ]
     today = date(2026, 11, 20)
     switches = {"ukraine_asylblg": "unknown"}
     rounds = max(1, 20_000 // max(1, len(sets)))
@@ -40,7 +47,9 @@ def main() -> None:
     for _ in range(rounds * len(sets)):
         json.loads(work)
     yardstick = time.perf_counter() - began
-    print(f"{len(sets)} cases: {took / rounds / len(sets) * 1e6:.0f} µs a path and route; {took / yardstick:.0f}x one json.loads of it")
+    print(
+        f"{len(sets)} cases: {took / rounds / len(sets) * 1e6:.0f} µs a path and route; {took / yardstick:.0f}x one json.loads of it"
+    )
 
 
 if __name__ == "__main__":

@@ -44,11 +44,24 @@ def prepared(region: str) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def server(app: str, env: dict[str, str], *, workers: int = 2) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(
+    app: str, env: dict[str, str], *, workers: int = 2
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """gunicorn with sync workers on a free port; yields its address and process."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--workers", str(workers), "--log-level", "error"],
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            app,
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--workers",
+            str(workers),
+            "--log-level",
+            "error",
+        ],
         cwd=ROOT,
         env=env,
     )

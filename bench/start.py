@@ -13,7 +13,18 @@ ROUNDS = 5
 def measure(app: str, env: dict[str, str]) -> tuple[float, float]:
     """Seconds from the start to the first answer, and the worker's proportional memory in MB after it."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "error"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        app,
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        "1",
+        "--log-level",
+        "error",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     try:
         seconds = wait_for(f"http://127.0.0.1:{port}/healthz", process)
@@ -33,7 +44,9 @@ def pss(pid: str) -> float:
 
 def main() -> None:
     with prepared("harz") as env:
-        found = {name: [measure(app, env) for _ in range(1)] for name, app in (("bare", BARE), ("portal", PORTAL))}
+        found = {
+            name: [measure(app, env) for _ in range(1)] for name, app in (("bare", BARE), ("portal", PORTAL))
+        }
         for _ in range(ROUNDS):
             for name, app in (("bare", BARE), ("portal", PORTAL)):
                 found[name].append(measure(app, env))
@@ -42,7 +55,9 @@ def main() -> None:
     print(f"{'':8} {'start s':>8} {'worker MB (PSS)':>16}")
     for name in found:
         print(f"{name:8} {times[name]:8.2f} {memory[name]:16.1f}")
-    print(f"{'ratio':8} {times['portal'] / times['bare']:8.1f} {memory['portal'] / memory['bare']:16.1f}   goals: 4.0 and 3.0")
+    print(
+        f"{'ratio':8} {times['portal'] / times['bare']:8.1f} {memory['portal'] / memory['bare']:16.1f}   goals: 4.0 and 3.0"
+    )
 
 
 if __name__ == "__main__":

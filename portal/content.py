@@ -11,7 +11,25 @@ from pathlib import Path
 import nh3
 from markdown_it import MarkdownIt
 
-_TAGS = {"h2", "h3", "p", "ul", "ol", "li", "a", "strong", "em", "br", "code", "table", "thead", "tbody", "tr", "th", "td"}
+_TAGS = {
+    "h2",
+    "h3",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "a",
+    "strong",
+    "em",
+    "br",
+    "code",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 _ATTRIBUTES = {"a": {"href"}, "th": {"scope"}}
 
 
@@ -41,14 +59,22 @@ class Pages:
         self._made: dict[tuple[str, str], EditorialPage] = {}
 
     def slugs(self) -> set[str]:
-        return {path.name for folder in self._folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
+        return {
+            path.name
+            for folder in self._folders
+            if folder.is_dir()
+            for path in folder.iterdir()
+            if path.is_dir()
+        }
 
     def sources_of_data(self) -> str:
         """The region's `SOURCES.md` as HTML, without its title; it is German in every region."""
         key = ("SOURCES.md", "de")
         if key not in self._made:
             path = self._folders[0].parent / "SOURCES.md"
-            self._made[key] = self._read(path, "SOURCES.md", "de") if path.is_file() else EditorialPage("", "de", "", "")
+            self._made[key] = (
+                self._read(path, "SOURCES.md", "de") if path.is_file() else EditorialPage("", "de", "", "")
+            )
         return self._made[key].html
 
     def page(self, slug: str, language: str) -> EditorialPage | None:

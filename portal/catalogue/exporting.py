@@ -142,13 +142,19 @@ def _organization(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> Organiz
     )
 
 
+_WHERE = ("latitude", "longitude", "place", "transportation")
+
+
 def _location(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> LocationRecord:
-    # A confidential location has no address, whatever may have got into the table.
-    address = None if row.confidential else rows.addresses.get(row.id)
+    # A shelter has no address, whatever may have got into the table; its organization makes every house one.
+    owner = rows.organizations.get(row.organization_id)
+    hidden = row.confidential or (owner is not None and owner.confidential)
+    address = None if hidden else rows.addresses.get(row.id)
     return LocationRecord.model_validate(
         {
             **_same(row, LocationRecord),
             **_sourced(row),
+            **(dict.fromkeys(_WHERE) if hidden else {}),
             "organization": slugs[row.organization_id],
             "address": {
                 name: getattr(address, name) for name in ("address_1", "postal_code", "city", "attention")

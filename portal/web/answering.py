@@ -24,7 +24,7 @@ class Router:
         self._catalogue = catalogue
         self._today = today
         region = catalogue.region
-        self._switches = {name: value.value for name, value in region.switches.items()}
+        self._switches: dict[str, str] = {name: value.value for name, value in region.switches.items()}
         self._county = region.county_area
 
     def route_json(self, text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Putting the application together: everything loaded once at start, nothing global."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,9 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal.catalogue.queries import Catalogue, Translated, UnknownRegion
+from portal.catalogue.exporting import UnknownRegion
+from portal.catalogue.queries import Catalogue, Translated
 from portal.catalogue.records import RegionFile
 from portal.catalogue.search.service import SearchService
 from portal.clearing import Clearing, load_clearing
@@ -23,6 +26,9 @@ from portal.web.public import routes as public_routes
 from portal.web.rendering import ASSETS, Renderer, minify_css
 from portal.web.responses import htmx, page_constants
 from portal.web.wiring import Store, open_search, open_store
+
+
+log = logging.getLogger("portal.web")
 
 
 class NotPrepared(Exception):
@@ -96,8 +102,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
         ) from None
     languages = load_languages(settings.translations_dir, region.languages)
     files = assets.Assets()
-    css = minify_css((ASSETS / "app.css").read_text(encoding="utf-8") + theme_css(region))
-    renderer = Renderer(languages.values(), css=css, globals={"asset": files.url})
+    renderer = Renderer(languages.values(), styles=style_sheets(region), names={"asset": files.url})
     portal = Portal(
         settings=settings,
         store=store,
@@ -113,18 +118,21 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
     codes = tuple(languages)
     locale.install(app, codes, str(settings.translations_dir))
     htmx.init_app(app)
-    security.install(app, settings, style_hash=renderer.style_hash, exit_url=region.exit_url)
+    security.install(app, settings, style_hashes=renderer.style_hashes, exit_url=region.exit_url)
     errors.install(app, codes)
     app.register_blueprint(assets.blueprint(files))
     app.register_blueprint(health.bp)
-    app.register_blueprint(public_routes.blueprint())
+    app.register_blueprint(public_routes.blueprint(development=not settings.production))
     with app.test_request_context("/"):
         for code in codes:
             portal.page_constants[code] = page_constants(code, portal, files.url)
 
-
     def current_revision() -> int:
-        catalogue.refresh()
+        try:
+            catalogue.refresh()
+        except SQLAlchemyError as error:
+            # What is in memory goes on being shown; /readyz names the database.
+            log.error("the database does not answer: %s", type(error).__name__)
         return catalogue.revision
 
     if settings.page_cache:
@@ -134,24 +142,44 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
     if settings.proxies:
         hops = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    logging.getLogger("portal.web").info("region %s, languages %s", settings.region, ",".join(codes))
+    log.info("region %s, languages %s", settings.region, ",".join(codes))
     return app
 
 
-def theme_css(region: RegionFile) -> str:
-    """The county's colours, and the soft tone behind them: a little of the colour on the card."""
+def style_sheets(region: RegionFile) -> dict[str, str]:
+    """`light` for questions and the start page, `full` for everything else; both stand in the page itself."""
+    app, more = ((ASSETS / name).read_text(encoding="utf-8") for name in ("app.css", "more.css"))
+    app = themed(app, region)
+    return {"light": minify_css(app), "full": minify_css(app + more)}
+
+
+def themed(css: str, region: RegionFile) -> str:
+    """The style with the county's colours, and the soft tone behind them: a little of the colour on the ground."""
     theme = region.theme
-    return (
-        f":root{{--act:{theme.action};--warm:{theme.warm};--act-soft:{mixed(theme.action, '#ffffff', 0.12)}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{--act:{theme.action_dark};--warm:{theme.warm_dark};"
-        f"--act-soft:{mixed(theme.action_dark, '#14181a', 0.16)}}}}}"
-    )
+    light = {"act": theme.action, "warm": theme.warm, "act-soft": mixed(theme.action, "#ffffff", 0.12)}
+    dark = {
+        "act": theme.action_dark,
+        "warm": theme.warm_dark,
+        "act-soft": mixed(theme.action_dark, "#14181a", 0.16),
+    }
+    before, start, after = css.partition("@media (prefers-color-scheme: dark)")
+    return recoloured(before, light) + start + recoloured(after, dark)
+
+
+def recoloured(css: str, colours: Mapping[str, str]) -> str:
+    """Set custom properties where they are first defined. Raises LookupError when one is not there."""
+    for name, colour in colours.items():
+        css, found = re.subn(rf"(--{name}:) *#[0-9a-f]{{3,6}}", rf"\1 {colour}", css, count=1)
+        if not found:
+            raise LookupError(f"app.css has no --{name}")
+    return css
 
 
 def mixed(colour: str, ground: str, share: float) -> str:
     """`share` of `colour` on `ground`, both `#rrggbb`."""
     parts = (
-        round(int(colour[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share)) for i in (1, 3, 5)
+        round(int(colour[i : i + 2], 16) * share + int(ground[i : i + 2], 16) * (1 - share))
+        for i in (1, 3, 5)
     )
     return "#" + "".join(f"{part:02x}" for part in parts)
 

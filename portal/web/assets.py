@@ -35,6 +35,9 @@ class Assets:
         """Raises KeyError for a file that does not exist."""
         return f"/static/{self._names[name]}"
 
+    def body(self, name: str) -> bytes:
+        return self._bodies[self._names[name]][1][""]
+
     def answer(self, hashed: str) -> Response:
         found = self._bodies.get(hashed)
         if found is None:
@@ -57,5 +60,12 @@ def blueprint(assets: Assets) -> Blueprint:
     @bp.get("/static/<name>")
     def file(name: str) -> Response:
         return assets.answer(name)
+
+    @bp.get("/worker.js")
+    def worker() -> Response:
+        """The service worker: it must stand at the root to see every page, and be asked for anew."""
+        response = Response(assets.body("worker.js"), content_type=TYPES[".js"])
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
     return bp

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ def clearing() -> None:
 
 def _prepared(settings: Settings) -> Any:
     """The store with the region in it; loaded on the fly when the database is new."""
-    from portal.catalogue.queries import UnknownRegion
+    from portal.catalogue.exporting import UnknownRegion
     from portal.web import serving
     from portal.web.wiring import open_store
 
@@ -186,7 +186,8 @@ def clearing_check(region: str | None, today: datetime | None) -> None:
     from portal.web.proof import prove
 
     settings = settings_for(region)
-    report = prove(settings, _prepared(settings).catalogue, today=today.date() if today else date.today())
+    catalogue = _prepared(settings).catalogue
+    report = prove(settings, catalogue, today=today.date() if today else catalogue.today)
     for problem in report.problems:
         click.echo(f"{problem.code}: {problem.message}", err=True)
     click.echo(
@@ -202,7 +203,9 @@ def clearing_questions() -> None:
     """Questions and options as JSON."""
     from portal.clearing import load_clearing
 
-    click.echo(json.dumps(load_clearing(settings_for().questionnaires_dir).as_json(), ensure_ascii=False, indent=1))
+    click.echo(
+        json.dumps(load_clearing(settings_for().questionnaires_dir).as_json(), ensure_ascii=False, indent=1)
+    )
 
 
 @clearing.command("route")
@@ -219,8 +222,11 @@ def clearing_route(region: str | None, batch: bool, today: datetime | None, sour
     from portal.web.answering import BadAnswers, Router
 
     settings = settings_for(region)
+    catalogue = _prepared(settings).catalogue
     router = Router(
-        load_clearing(settings.questionnaires_dir), _prepared(settings).catalogue, today=today.date() if today else date.today()
+        load_clearing(settings.questionnaires_dir),
+        catalogue,
+        today=today.date() if today else catalogue.today,
     )
     failed = False
     for line in (line for line in source if line.strip()) if batch else [source.read()]:

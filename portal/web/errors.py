@@ -6,13 +6,13 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from portal.web import current
-from portal.web.locale import language_of_address
 from portal.web.current import current_portal
+from portal.web.locale import language_of_address
 from portal.web.responses import NO_STORE, page_context
 
 log = logging.getLogger("portal.web")
 
-TEMPLATES = {403: "403", 404: "404", 405: "405", 413: "413", 429: "429", 503: "503"}
+TEMPLATES = {403: "403", 404: "404", 405: "405", 410: "410", 413: "413", 429: "429", 503: "503"}
 
 
 def install(app: Flask, codes: tuple[str, ...]) -> None:
@@ -23,8 +23,11 @@ def install(app: Flask, codes: tuple[str, ...]) -> None:
             g.lang = language_of_address(codes)
             current.begin(portal, portal.languages[g.lang])
         template = f"errors/{TEMPLATES.get(status, '500' if status >= 500 else '404')}.html"
-        text = portal.renderer.page(g.lang, template, {"page": page_context(index=False, csrf=""), "status": status})
-        response = Response(text, status=status, content_type="text/html; charset=utf-8")
+        text = portal.renderer.page(
+            g.lang, template, {"page": page_context(index=False, csrf=""), "status": status}
+        )
+        body = portal.renderer.fragments.plain(text)
+        response = Response(body, status=status, content_type="text/html; charset=utf-8")
         response.headers["Cache-Control"] = NO_STORE
         response.headers["Content-Language"] = g.lang
         response.headers["Vary"] = "HX-Request, Accept-Language"
@@ -33,7 +36,7 @@ def install(app: Flask, codes: tuple[str, ...]) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         if error.code is not None and 300 <= error.code < 400:
-            return Response.force_type(error.get_response(), request.environ)
+            return Response.force_type(error.get_response(), request.environ)  # type: ignore[return-value]
         response = page(error.code or 500)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):

@@ -52,5 +52,7 @@ def _index() -> str | None:
 
 def _translations() -> str | None:
     portal = current_portal()
-    missing = [code for code, language in portal.languages.items() if code != "en" and not language.messages.texts]
+    missing = [
+        code for code, language in portal.languages.items() if code != "en" and not language.messages.texts
+    ]
     return f"no texts in: {', '.join(missing)}" if missing else None

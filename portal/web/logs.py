@@ -3,7 +3,7 @@
 import logging
 import sys
 
-ACCESS_FORMAT = '%(m)s %(U)s %(s)s %(B)s %(D)sus'
+ACCESS_FORMAT = "%(m)s %(U)s %(s)s %(B)s %(D)sus"
 """For gunicorn: method, path without the query, status, bytes, time. No address, no agent, no referrer."""
 
 

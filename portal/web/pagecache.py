@@ -54,7 +54,7 @@ def accepted(header: str) -> str:
 def compress(data: bytes, encoding: str, *, thorough: bool) -> bytes:
     """`thorough` is for bytes that are sent many times."""
     if encoding == "br":
-        return brotli.compress(data, mode=brotli.MODE_TEXT, quality=9 if thorough else 4)
+        return brotli.compress(data, mode=brotli.MODE_TEXT, quality=11 if thorough else 5)
     return gzip.compress(data, 9 if thorough else 1, mtime=0)
 
 
@@ -82,7 +82,7 @@ class PageCache:
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        if method not in ("GET", "HEAD") or environ.get("SCRIPT_NAME"):
+        if method not in ("GET", "HEAD") or environ.get("SCRIPT_NAME") or environ["PATH_INFO"] == "/healthz":
             return self._app(environ, start_response)
         now = self._clock()
         revision = self._revision()
@@ -102,7 +102,9 @@ class PageCache:
     ) -> Iterable[bytes]:
         began: list[Any] = []
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], Any]:
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], Any]:
             began[:] = [status, headers, exc_info]
             return lambda data: None
 
@@ -138,7 +140,9 @@ class PageCache:
         if encoding:
             headers.append(("Content-Encoding", encoding))
         if etag in environ.get("HTTP_IF_NONE_MATCH", ""):
-            start_response("304 Not Modified", [h for h in headers if h[0] not in ("Content-Type", "Content-Encoding")])
+            start_response(
+                "304 Not Modified", [h for h in headers if h[0] not in ("Content-Type", "Content-Encoding")]
+            )
             return []
         body = page.body(encoding)
         headers.append(("Content-Length", str(len(body))))

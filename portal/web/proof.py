@@ -15,7 +15,9 @@ def prove(settings: Settings, catalogue: Catalogue, *, today: date) -> Report:
     compile_catalogues(settings.translations_dir)
     region = catalogue.region
     languages = load_languages(settings.translations_dir, region.languages)
-    complete = [code for code, done in available(settings.translations_dir).items() if done and code in languages]
+    complete = [
+        code for code, done in available(settings.translations_dir).items() if done and code in languages
+    ]
 
     def desk_for(kind: str, place: str) -> bool:
         desk = resolve(catalogue, kind, place=place)
@@ -25,7 +27,9 @@ def prove(settings: Settings, catalogue: Catalogue, *, today: date) -> Report:
         load_clearing(settings.questionnaires_dir),
         switches_variants=[{"ukraine_asylblg": value} for value in ("off", "on", "unknown")],
         today=today,
-        translations={code: language.questionnaire.texts for code, language in languages.items() if code != "de"},
+        translations={
+            code: language.questionnaire.texts for code, language in languages.items() if code != "de"
+        },
         complete_languages=[code for code in complete if code != "de"],
         desk_for=desk_for,
         places=[place.ags for place in catalogue.places.all()],

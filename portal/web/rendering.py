@@ -8,16 +8,18 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from jinja2.environment import TemplateModule
 from jinja2.ext import Extension
+from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
-from portal.web.fragments import Fragments
+from portal.web.fragments import Fragments, Packer
 from portal.web.languages import Language
 
 HERE = Path(__file__).parent
@@ -54,7 +56,17 @@ class _Fold(NodeTransformer):
         return node
 
 
+class _Template(Template):
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        """Macros are imported once: no render brings names of its own, so there is nothing to compare."""
+        if self._module is None:
+            self._module = self.make_module()
+        return self._module
+
+
 class _LanguageEnvironment(Environment):
+    template_class = _Template
+
     def __init__(self, language: Language, **options: Any) -> None:
         super().__init__(**options)
         self._fold = _Fold(language)
@@ -68,7 +80,7 @@ class _LanguageEnvironment(Environment):
 class _NoTranslationAtRuntime(Extension):
     """`{% trans %}` is not offered: one way to write a text is enough, and the folder knows that one."""
 
-    tags = frozenset({"trans"})
+    tags = {"trans"}  # noqa: RUF012 (declared so by Jinja)
 
     def parse(self, parser: Any) -> nodes.Node:
         parser.fail("write {{ _('…') }} instead of {% trans %}", next(parser.stream).lineno)
@@ -80,7 +92,7 @@ def _fill(text: str, **values: object) -> Markup:
 
 
 class Icons:
-    """Inline SVG from `assets/icons/`, one file per icon."""
+    """Inline SVG from `assets/icons/`, one file per icon; how the lines look is in the style sheet (`.i`)."""
 
     def __init__(self, directory: Path = ASSETS / "icons") -> None:
         self._inner = {
@@ -93,10 +105,7 @@ class Icons:
 
     def __call__(self, name: str, css_class: str = "i") -> Markup:
         inner = self._inner.get(name.replace("_", "-")) or self._inner["circle-help"]
-        return Markup(
-            f'<svg class="{css_class}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" '
-            f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{inner}</svg>'
-        )
+        return Markup(f'<svg class="{css_class}" viewBox="0 0 24 24" aria-hidden="true">{inner}</svg>')
 
 
 def _inner_svg(text: str) -> str:
@@ -108,11 +117,17 @@ def _inner_svg(text: str) -> str:
 class Renderer:
     """Renders templates in every language of the installation."""
 
-    def __init__(self, languages: Iterable[Language], *, css: str, globals: dict[str, Any]) -> None:
+    def __init__(
+        self, languages: Iterable[Language], *, styles: Mapping[str, str], names: dict[str, Any]
+    ) -> None:
+        """`styles`: name of a kind of page → its whole style sheet."""
         icons = Icons()
-        self._css = css
+        self._styles = styles
         self.fragments = Fragments()
-        self.style_hash = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+        self.packer = Packer()
+        self.style_hashes = tuple(
+            base64.b64encode(hashlib.sha256(css.encode()).digest()).decode() for css in styles.values()
+        )
         self._environments: dict[str, Environment] = {}
         for language in languages:
             environment = _LanguageEnvironment(
@@ -133,22 +148,24 @@ class Renderer:
                 return Markup(escape(form)) % {"num": number, **values}
 
             environment.globals.update(
-                _fill=_fill, _count=count, icon=icons, lang=language.code, dir=language.dir, **globals
+                _fill=_fill, _count=count, icon=icons, lang=language.code, dir=language.dir, **names
             )
             environment.filters["json"] = lambda value: Markup(
                 json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
             )
             self._environments[language.code] = environment
 
-    def style(self) -> Markup:
-        """The whole style sheet, as a kept part."""
-        return self.fragments.keep("style", lambda: self._css)
+    def style(self, name: str) -> Markup:
+        """A whole style sheet, as a kept part."""
+        return self.fragments.keep(("style", name), lambda: self._styles[name])
 
     def macro(self, language: str, template: str, name: str, *arguments: Any) -> str:
         """One component on its own."""
         return str(getattr(self._environments[language].get_template(template).module, name)(*arguments))
 
-    def page(self, language: str, template: str, context: dict[str, Any], *, fragment: str | None = None) -> str:
+    def page(
+        self, language: str, template: str, context: dict[str, Any], *, fragment: str | None = None
+    ) -> str:
         """The whole page, or only its block `fragment`."""
         loaded = self._environments[language].get_template(template)
         if fragment is None:

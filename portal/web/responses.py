@@ -9,6 +9,7 @@ from flask import Response, g, request, url_for
 from flask_htmx import HTMX
 
 from portal.web.current import current_language, current_portal
+from portal.web.fragments import without_marks
 from portal.web.pagecache import MARK, accepted, compress
 from portal.web.public.views import Link
 
@@ -58,14 +59,21 @@ def wants_fragment() -> bool:
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
-def page_context(*, index: bool, csrf: str) -> Page:
+def page_context(*, index: bool, csrf: str, style: str = "full") -> Page:
     portal = current_portal()
     lang = current_language().code
-    path = request.path
+    path = without_marks(request.path)
     rest = path[len(lang) + 1 :] if path.startswith(f"/{lang}/") else "/"
     languages = tuple(
-        Link(l.autonym, f"/{l.code}{rest}", current=l.code == lang, lang=l.code, dir=l.dir, hint=l.greeting)
-        for l in portal.languages.values()
+        Link(
+            other.autonym,
+            f"/{other.code}{rest}",
+            current=other.code == lang,
+            lang=other.code,
+            dir=other.dir,
+            hint=other.greeting,
+        )
+        for other in portal.languages.values()
     )
     static = portal.page_constants[lang]
     return Page(
@@ -74,7 +82,7 @@ def page_context(*, index: bool, csrf: str) -> Page:
         portal.settings.base_url + path,
         index,
         csrf,
-        css=portal.renderer.style(),
+        css=portal.renderer.style(style),
         machine=lang in portal.machine_languages(),
         **static,
     )
@@ -83,7 +91,7 @@ def page_context(*, index: bool, csrf: str) -> Page:
 def page_constants(lang: str, portal: "Portal", asset: Callable[[str], str]) -> dict[str, Any]:
     """The part of `Page` that is the same for every page of one language; made once at start."""
 
-    def to(endpoint: str, **values: str) -> str:
+    def to(endpoint: str, **values: Any) -> str:
         return url_for(endpoint, lang=lang, **values)
 
     region = portal.region
@@ -118,6 +126,7 @@ def render(
     keep: bool | str = False,
     csrf: str = "",
     index: bool = True,
+    style: str = "full",
     **context: Any,
 ) -> Response:
     """One template, two answers: the block `fragment` for an htmx swap, the whole page otherwise.
@@ -127,7 +136,7 @@ def render(
     """
     portal = current_portal()
     part = fragment if fragment is not None and wants_fragment() else None
-    context["page"] = page_context(index=index, csrf=csrf)
+    context["page"] = page_context(index=index, csrf=csrf, style=style)
     text = portal.renderer.page(g.lang, template, context, fragment=part)
     response = Response(status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = g.lang
@@ -144,21 +153,20 @@ def render(
 
 
 def pack(response: Response, text: str) -> None:
-    """Compress a page made for one visitor. gzip first: most of its blocks are ready already."""
-    fragments = current_portal().renderer.fragments
+    """Compress a page made for one visitor. gzip first: it has read the beginning of the page already."""
+    renderer = current_portal().renderer
+    page = renderer.fragments.plain(text)
     header = request.headers.get("Accept-Encoding", "")
-    encoding = "gzip" if "gzip" in header and accepted(header.replace("br", "")) else accepted(header)
+    encoding = "gzip" if accepted(header.replace("br", "")) else accepted(header)
     if encoding == "gzip":
-        response.set_data(fragments.gzip(text))
+        page = renderer.packer.gzip(page)
     elif encoding:
-        response.set_data(compress(fragments.plain(text), encoding, thorough=False))
-    else:
-        response.set_data(fragments.plain(text))
+        page = compress(page, encoding, thorough=False)
     if encoding:
         response.headers["Content-Encoding"] = encoding
+    response.set_data(page)
 
 
 def json_response(value: object, *, status: int = 200) -> Response:
     body = json.dumps(value, ensure_ascii=False, indent=1)
     return Response(body + "\n", status=status, content_type="application/json; charset=utf-8")
-

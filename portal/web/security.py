@@ -4,7 +4,7 @@ Settled once here, so that no route can forget it. The rules: no third-party req
 nothing personal in a referrer, answers never in a shared cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -33,7 +33,9 @@ class AnswerSessions(SecureCookieSessionInterface):
     """
 
     def __init__(self, secret_key: str) -> None:
-        self._signer = URLSafeTimedSerializer(secret_key, salt="answers", signer_kwargs={"digest_method": sha256})
+        self._signer = URLSafeTimedSerializer(
+            secret_key, salt="answers", signer_kwargs={"digest_method": sha256}
+        )
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         return self._signer
@@ -77,7 +79,7 @@ class BoundToken(CSRF):
 class PortalForm(FlaskForm):
     """Base of every form: our own token, because Flask-WTF's would set a cookie on the first look."""
 
-    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+    class Meta(FlaskForm.Meta):
         csrf_class = BoundToken
         csrf_field_name = TOKEN_FIELD
 
@@ -120,7 +122,7 @@ def refuse_cross_site() -> None:
         abort(403)
 
 
-def install(app: Flask, settings: Settings, *, style_hash: str, exit_url: str) -> None:
+def install(app: Flask, settings: Settings, *, style_hashes: Sequence[str], exit_url: str) -> None:
     """Configure cookies and put the headers on every response."""
     app.session_interface = AnswerSessions(settings.secret_key)
     app.config.update(
@@ -133,14 +135,14 @@ def install(app: Flask, settings: Settings, *, style_hash: str, exit_url: str) -
         MAX_CONTENT_LENGTH=64 * 1024,
     )
     exit_origin = "{0.scheme}://{0.netloc}".format(urlsplit(exit_url))
+    hashes = " ".join(f"'sha256-{digest}'" for digest in style_hashes)
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"style-src 'sha256-{style_hash}'",
+            f"style-src {hashes}",
             "script-src 'self'",
             "img-src 'self' data:",
             "connect-src 'self'",
-            "manifest-src 'self'",
             f"form-action 'self' {exit_origin}",
             "base-uri 'none'",
             "frame-ancestors 'none'",
@@ -150,8 +152,6 @@ def install(app: Flask, settings: Settings, *, style_hash: str, exit_url: str) -
         ("Content-Security-Policy", policy),
         ("Referrer-Policy", "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
-        ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
     ]
     if settings.https:
         headers.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))

@@ -5,16 +5,17 @@ from datetime import date, datetime, timedelta
 
 from babel.dates import format_date, format_skeleton, format_time, get_day_names
 from babel.lists import format_list
-from portal.web.current import current_language as language
+
+from portal.web.current import current_language
 
 
 def gettext(msgid: str, **values: object) -> str:
-    text = language().messages.gettext(msgid)
+    text = current_language().messages.gettext(msgid)
     return text % values if values else text
 
 
 def ngettext(singular: str, plural: str, number: int, **values: object) -> str:
-    return language().messages.ngettext(singular, plural, number) % {"num": number, **values}
+    return current_language().messages.ngettext(singular, plural, number) % {"num": number, **values}
 
 
 def N_(msgid: str) -> str:  # noqa: N802 (the conventional name)
@@ -24,17 +25,17 @@ def N_(msgid: str) -> str:  # noqa: N802 (the conventional name)
 
 def questionnaire_text(source: str) -> str:
     """A German text of `questionnaires/` in the page's language; German itself when there is none yet."""
-    return language().questionnaire.gettext(source)
+    return current_language().questionnaire.gettext(source)
 
 
 def is_german(source: str) -> bool:
     """True when a text of `questionnaires/` would be shown in German on a page in another language."""
-    return language().code != "de" and source not in language().questionnaire.texts
+    return current_language().code != "de" and source not in current_language().questionnaire.texts
 
 
 def clock(moment: datetime) -> str:
-    """"8:00", in the language's own way."""
-    locale = language().locale
+    """ "8:00", in the language's own way."""
+    locale = current_language().locale
     if locale.language == "en":
         return format_time(moment, "short", locale=locale).replace("\u202f", "\u00a0")
     return format_time(moment, "H:mm", locale=locale)
@@ -42,16 +43,16 @@ def clock(moment: datetime) -> str:
 
 def weekday(index: int, *, short: bool = False) -> str:
     """0 is Monday."""
-    width = "abbreviated" if short else "wide"
-    return str(get_day_names(width, "stand-alone", locale=language().locale)[index])
+    names = get_day_names("abbreviated" if short else "wide", "stand-alone", locale=current_language().locale)
+    return str(names[index])
 
 
 def day(moment: date) -> str:
-    return format_date(moment, "long", locale=language().locale)
+    return format_date(moment, "long", locale=current_language().locale)
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """"today at 8:00", "tomorrow at 8:00", "Monday at 8:00", or with the date when it is further away."""
+    """ "today at 8:00", "tomorrow at 8:00", "Monday at 8:00", or with the date when it is further away."""
     days = (moment.date() - now.date()).days
     time = clock(moment)
     if days == 0:
@@ -64,22 +65,22 @@ def when(moment: datetime, now: datetime) -> str:
 
 
 def partial_date(text: str) -> str:
-    """"2023" → 2023, "2023-05" → May 2023, "2023-05-17" → 17 May 2023."""
+    """ "2023" → 2023, "2023-05" → May 2023, "2023-05-17" → 17 May 2023."""
     parts = [int(part) for part in text.split("-")]
     if len(parts) == 1:
         return text
     if len(parts) == 2:
-        return format_skeleton("yMMMM", date(parts[0], parts[1], 1), locale=language().locale)
+        return format_skeleton("yMMMM", date(parts[0], parts[1], 1), locale=current_language().locale)
     return day(date(*parts))
 
 
 def listing(items: Sequence[str]) -> str:
-    """"a, b and c"."""
-    return format_list(items, style="standard", locale=language().locale) if items else ""
+    """ "a, b and c"."""
+    return format_list(items, style="standard", locale=current_language().locale) if items else ""
 
 
 def or_listing(items: Sequence[str]) -> str:
-    return format_list(items, style="or", locale=language().locale) if items else ""
+    return format_list(items, style="or", locale=current_language().locale) if items else ""
 
 
 def month_ago(moment: date, today: date) -> bool:

@@ -69,12 +69,22 @@ def _read(path: Path, language: str) -> Catalog:
 
 def _written(catalog: Catalog) -> bytes:
     buffer = io.BytesIO()
-    write_po(buffer, catalog, width=110, omit_header=False, sort_output=True, include_lineno=False, ignore_obsolete=True)
+    write_po(
+        buffer,
+        catalog,
+        width=110,
+        omit_header=False,
+        sort_output=True,
+        include_lineno=False,
+        ignore_obsolete=True,
+    )
     # Dates in headers make every extraction a change; nobody reads them.
     lines = [
         line
         for line in buffer.getvalue().decode().splitlines(keepends=True)
-        if not re.match(r'"(POT-Creation-Date|PO-Revision-Date|Generated-By|Last-Translator|Report-Msgid)', line)
+        if not re.match(
+            r'"(POT-Creation-Date|PO-Revision-Date|Generated-By|Last-Translator|Report-Msgid)', line
+        )
         and not line.startswith(("# FIRST AUTHOR", "# Copyright", "# This file is distributed"))
     ]
     return "".join(lines).encode()
@@ -101,10 +111,14 @@ def update(translations: Path, questionnaires: Path) -> list[Path]:
 
 
 def _strings(message: Message) -> tuple[str, ...]:
-    return message.string if isinstance(message.string, tuple) else (message.string,)
+    """The translation: one string, or one for each plural form; empty where there is none."""
+    found = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+    return tuple(str(text or "") for text in found)
 
 
-def _findings(language: str, domain: str, catalog: Catalog, template: Catalog, complete: bool) -> Iterator[Finding]:
+def _findings(
+    language: str, domain: str, catalog: Catalog, template: Catalog, complete: bool
+) -> Iterator[Finding]:
     ids = {message.id for message in template if message.id}
     known = {message.id for message in catalog if message.id}
     for missing in sorted(map(str, ids - known)):
@@ -114,7 +128,7 @@ def _findings(language: str, domain: str, catalog: Catalog, template: Catalog, c
     for message in catalog:
         if not message.id or message.id not in ids:
             continue
-        source = message.id[-1] if isinstance(message.id, tuple) else message.id
+        source = str(message.id[-1] if isinstance(message.id, (tuple, list)) else message.id)
         strings = _strings(message)
         if not all(strings):
             if complete:
@@ -125,7 +139,9 @@ def _findings(language: str, domain: str, catalog: Catalog, template: Catalog, c
             extra = set(_PLACEHOLDER.findall(text)) - wanted
             lost = wanted - set(_PLACEHOLDER.findall(text)) - ({"num"} if len(strings) > 1 else set())
             if extra or lost:
-                yield Finding(language, domain, f"placeholders differ ({', '.join(sorted(extra | lost))}): {source}")
+                yield Finding(
+                    language, domain, f"placeholders differ ({', '.join(sorted(extra | lost))}): {source}"
+                )
 
 
 def check(translations: Path, questionnaires: Path) -> list[Finding]:

@@ -82,7 +82,7 @@ def test_an_outcome_explains_itself(clearing, today):
     )
     assert [(said.question_id, said.label) for said in outcome.because] == [
         ("topic", "kein Plan für den Beruf"),
-        ("activity", "Schule"),
+        ("activity", "noch in der Schule"),
     ]
     assert "15 bis 17 Jahre" in [said.label for said in outcome.said]
     assert [reason.kind for reason in outcome.why_not] == ["jobcenter"]

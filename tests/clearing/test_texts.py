@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from portal.clearing import KINDS
 
+QUESTIONNAIRES = Path(__file__).parents[2] / "questionnaires"
 DU = re.compile(r"\b(du|dir|dich|dein|deine[mnrs]?|euch|euer|eure)\b", re.IGNORECASE)
 SIE = re.compile(r"\b(Ihnen|Ihr|Ihre[mnrs]?|Ihrer|können Sie|Sie können|Wählen Sie|Rufen Sie|Sprechen Sie)\b")
 
@@ -123,3 +125,36 @@ def test_clearing_needs_nothing_but_pydantic_and_yaml():
             module
         )
         assert "datetime.now" not in module.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "number"),
+    [
+        ("r01_self_harm_now", "112"),
+        ("r03_violence_now", "110"),
+        ("r07a_adult_no_bed", "110"),
+        ("r07b_adult_maybe_no_bed", "110"),
+    ],
+)
+def test_in_danger_the_number_stands_in_the_first_sentences(clearing, rule_id, number):
+    """The button shows one number only, and at night the town hall behind it is closed."""
+    rule = next(rule for rule in clearing.rules if rule.id == rule_id)
+    for audience in rule.audiences:
+        assert number in rule.reason(audience), audience
+
+
+def test_after_giving_notice_nobody_is_told_to_ask_before(clearing, today):
+    for cause in ("company", "too_hard", "not_well", "wrong_trade", "dont_know", "no_answer"):
+        answers = {"who": ("me",), "topic": ("training_trouble",), "notice": ("given",), "cause": (cause,)}
+        outcome = clearing.route(answers, switches={}, today=today)
+        texts = [need.reason for need in (outcome.primary, *outcome.also, *outcome.more)]
+        assert not [text for text in texts if "bevor du kündigst" in text], cause
+
+
+@pytest.mark.parametrize("name", ["clearing.yaml", "routing.yaml"])
+def test_both_yaml_loaders_read_the_same(name):
+    """Without libyaml PyYAML falls back to its own parser, which is pickier about quotes."""
+    text = (QUESTIONNAIRES / name).read_text(encoding="utf-8")
+    slow = yaml.load(text, Loader=yaml.SafeLoader)
+    fast = yaml.load(text, Loader=yaml.CSafeLoader)
+    assert slow == fast

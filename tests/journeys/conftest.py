@@ -50,7 +50,9 @@ def site_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 
     def make(region: str) -> Site:
         if region not in sites:
-            settings = Settings(secret_key=SECRET, region=region, data_dir=tmp_path_factory.mktemp(f"site-{region}"))
+            settings = Settings(
+                secret_key=SECRET, region=region, data_dir=tmp_path_factory.mktemp(f"site-{region}")
+            )
             prepare(settings, lambda line: None)
             site = Site("", Flask(__name__))
             site.app = build(settings, now=lambda: site.now)

@@ -10,7 +10,12 @@ from tests.journeys.test_journeys import YOUNG, place_of
 
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-OPTIONS = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+OPTIONS = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }
+}
 
 PATHS = [
     "",
@@ -86,5 +91,3 @@ def test_questions_and_result(phone: Any, site: Site, lang: str, scheme: str) ->
 def test_all_components_together(axe_phone: Phone, site: Site) -> None:
     axe_phone.page.goto("/dev/components")
     assert violations(axe_phone) == []
-
-

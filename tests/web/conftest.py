@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Settin
 
     def make(region: str) -> Settings:
         if region not in made:
-            settings = Settings(secret_key=SECRET, region=region, data_dir=tmp_path_factory.mktemp(f"data-{region}"))
+            settings = Settings(
+                secret_key=SECRET, region=region, data_dir=tmp_path_factory.mktemp(f"data-{region}")
+            )
             prepare(settings, lambda line: None)
             made[region] = settings
         return made[region]
@@ -59,8 +61,8 @@ def harz(harz_app: Flask) -> PageClient:
 
 
 @pytest.fixture
-def own_settings(prepared: Callable[[str], Settings], tmp_path: Path) -> Iterator[Settings]:
+def own_settings(prepared: Callable[[str], Settings], tmp_path: Path) -> Settings:
     """Settings with a data folder of their own, for tests that change it."""
     source = prepared("musterkreis")
     shutil.copytree(source.data_dir, tmp_path / "data")
-    yield source.model_copy(update={"data_dir": tmp_path / "data"})
+    return source.model_copy(update={"data_dir": tmp_path / "data"})

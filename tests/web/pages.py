@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 from flask import Flask
@@ -46,7 +47,11 @@ class Page:
 
     @property
     def token(self) -> str:
-        return str(self.one('main input[name="csrf_token"]')["value"]) if self.soup.select('main input[name="csrf_token"]') else ""
+        return (
+            str(self.one('main input[name="csrf_token"]')["value"])
+            if self.soup.select('main input[name="csrf_token"]')
+            else ""
+        )
 
 
 def text_of(tag: Any) -> str:
@@ -75,7 +80,9 @@ class PageClient:
         form = self.page(path)
         fields = dict(data) if isinstance(data, dict) else data
         response = self.client.post(path, data={"csrf_token": form.token, **fields})
-        assert response.status_code == status, f"{path}: {response.status_code} {response.get_data(as_text=True)[:300]}"
+        assert response.status_code == status, (
+            f"{path}: {response.status_code} {response.get_data(as_text=True)[:300]}"
+        )
         return response
 
     def cookie_names(self) -> list[str]:
@@ -84,48 +91,114 @@ class PageClient:
 
 def check_page(response: TestResponse, path: str, status: int = 200) -> Page:
     """The invariants of every page (style.md): one h1 that opens the title, labelled fields, unique ids …"""
-    assert response.status_code == status, f"{path}: {response.status_code}, wanted {status} (to {response.location})"
-    soup = BeautifulSoup(response.get_data(as_text=True), "html5lib")
+    assert response.status_code == status, (
+        f"{path}: {response.status_code}, wanted {status} (to {response.location})"
+    )
+    body = response.get_data(as_text=True)
+    soup = BeautifulSoup(body, "html5lib")
     page = Page(soup, response, path)
     html = soup.html
     assert html is not None
     lang = path.split("/")[1]
     assert html["lang"] == (lang if re.fullmatch(r"[a-z]{2}(-[a-z]+)*", lang) else html["lang"])
     assert html["dir"] == ("rtl" if html["lang"] in ("ar", "fa") else "ltr")
-    headings = soup.find_all("h1")
+    by_name: dict[str, list[Tag]] = {}
+    for tag in soup.find_all(True):
+        by_name.setdefault(tag.name, []).append(tag)
+    headings = by_name.get("h1", [])
     assert len(headings) == 1, f"{path}: {len(headings)} h1"
     title = text_of(soup.title)
     assert title.startswith(text_of(headings[0])), f"{path}: title {title!r}, h1 {text_of(headings[0])!r}"
-    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    tags = [tag for found in by_name.values() for tag in found]
+    ids = [str(tag["id"]) for tag in tags if tag.has_attr("id")]
     assert len(ids) == len(set(ids)), f"{path}: ids twice: {sorted({i for i in ids if ids.count(i) > 1})}"
-    for field in soup.select("input:not([type=hidden]):not([type=submit]), select, textarea"):
-        labelled = (
-            field.find_parent("label")
-            or (field.get("id") and soup.select_one(f'label[for="{field["id"]}"]'))
-            or field.get("aria-label")
-            or field.get("aria-labelledby")
-        )
-        assert labelled, f"{path}: field without a label: {field}"
-    for script in soup.find_all("script"):
+    _check_fields(path, by_name, set(ids))
+    for script in by_name.get("script", []):
         assert script.get("src"), f"{path}: inline script"
-    assert not soup.select("[style], [onclick], [onload], [onsubmit]"), f"{path}: inline style or handler"
-    for tag, attribute in (("script", "src"), ("img", "src"), ("link", "href"), ("source", "srcset"), ("iframe", "src")):
-        for element in soup.find_all(tag, attrs={attribute: True}):
-            if tag == "link" and "canonical" in element.get("rel", []):
+    for tag in tags:
+        inline = [name for name in tag.attrs if name == "style" or name.startswith("on")]
+        assert not inline, f"{path}: inline style or handler: {inline} on {tag.name}"
+        for name in ("aria-labelledby", "aria-describedby", "aria-controls"):
+            missing = set(str(tag.get(name, "")).split()) - set(ids)
+            assert not missing, f"{path}: {name} names {missing}, which is not there"
+    for name, attribute in (
+        ("script", "src"),
+        ("img", "src"),
+        ("link", "href"),
+        ("source", "srcset"),
+        ("iframe", "src"),
+    ):
+        for element in by_name.get(name, []):
+            if attribute not in element.attrs or (name == "link" and "canonical" in element.get("rel", [])):
                 continue
-            assert not urlsplit(element[attribute]).netloc, f"{path}: third-party {element}"
-    levels = [int(h.name[1]) for h in soup.find_all(re.compile(r"^h[1-6]$"))]
+            assert not urlsplit(str(element[attribute])).netloc, f"{path}: third-party {element}"
+    levels = [int(tag.name[1]) for tag in soup.find_all(re.compile(r"^h[1-6]$"))]
     assert levels[0] == 1 or levels.index(1) >= 0
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in pairwise(levels):
         assert after <= before + 1, f"{path}: heading jumps from h{before} to h{after}"
-    for exit_form in soup.select("form.exit"):
-        assert exit_form["method"].lower() == "post"
-    assert soup.select("form.exit"), f"{path}: no way out"
-    assert soup.select('a[href*="help-now"], a[href^="tel:112"], a[href^="tel:110"]'), f"{path}: no help"
+    exits = [form for form in by_name.get("form", []) if "exit" in form.get("class", [])]
+    assert exits, f"{path}: no way out"
+    for exit_form in exits:
+        assert str(exit_form["method"]).lower() == "post"
+    _check_links(path, by_name, set(ids))
+    _check_nothing_empty(path, by_name)
     for name in ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "Cache-Control"):
         assert name in response.headers, f"{path}: header {name} is missing"
     assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
-    body = response.get_data(as_text=True)
     for word in SHELTER_WORDS:
         assert word not in body, f"{path}: a confidential address"
+    for mark in ("\0", "%(", "{{", "{%", ">None<", "Undefined"):
+        assert mark not in body or mark in unquote(path), f"{path}: {mark!r} was not filled in"
     return page
+
+
+def _check_fields(path: str, by_name: dict[str, list[Tag]], ids: set[str]) -> None:
+    labels = {str(label.get("for", "")) for label in by_name.get("label", [])} - {""}
+    assert labels <= ids, f"{path}: labels for {labels - ids}, which are not there"
+    for name in ("input", "select", "textarea"):
+        for field in by_name.get(name, []):
+            if field.get("type") in ("hidden", "submit"):
+                continue
+            labelled = (
+                field.get("id") in labels
+                or field.find_parent("label")
+                or field.get("aria-label")
+                or field.get("aria-labelledby")
+            )
+            assert labelled, f"{path}: field without a label: {field}"
+
+
+def _check_links(path: str, by_name: dict[str, list[Tag]], ids: set[str]) -> None:
+    """Every link and button has words and leads somewhere; help is among them."""
+    help_at_hand = False
+    for link in by_name.get("a", []):
+        href = str(link.get("href", ""))
+        # An empty address is this page once more: right where the network was gone, a mistake elsewhere.
+        assert href or path.endswith(("/offline", "/components")), (
+            f"{path}: a link that leads nowhere: {link}"
+        )
+        assert text_of(link) or link.get("aria-label"), f"{path}: a link without words: {link}"
+        scheme = urlsplit(href).scheme
+        assert scheme in ("", "https", "http", "tel", "mailto"), f"{path}: {href}"
+        if scheme == "tel":
+            assert re.fullmatch(r"tel:\+?[0-9]{3,15}", href), f"{path}: {href}"
+        if href.startswith("#") and not path.startswith("/dev/"):
+            assert href[1:] in ids, f"{path}: {href} is not on the page"
+        help_at_hand = help_at_hand or "help-now" in href or href in ("tel:112", "tel:110")
+    assert help_at_hand, f"{path}: no help"
+    for button in by_name.get("button", []):
+        assert text_of(button) or button.get("aria-label"), f"{path}: a button without words: {button}"
+    for image in by_name.get("img", []):
+        assert image.has_attr("alt"), f"{path}: {image}"
+
+
+def _check_nothing_empty(path: str, by_name: dict[str, list[Tag]]) -> None:
+    """Never a label without its value: what is not known is left out, or said."""
+    for name in ("dt", "dd", "h1", "h2", "h3", "h4", "li", "summary", "legend", "label"):
+        for tag in by_name.get(name, []):
+            assert text_of(tag) or tag.find(["input", "svg", "img"]), (
+                f"{path}: an empty {name} in {tag.parent}"
+            )
+    for term in by_name.get("dt", []):
+        following = term.find_next_sibling()
+        assert following is not None and following.name == "dd", f"{path}: {term} without its value"

@@ -11,7 +11,16 @@ from tests.web.conftest import NOW
 from tests.web.pages import PageClient
 from tests.web.walking import answer, walk
 
-PUBLIC = ("/de/", "/de/offers", "/de/help-now", "/de/topics", "/de/about", "/de/privacy", "/de/imprint", "/de/accessibility")
+PUBLIC = (
+    "/de/",
+    "/de/offers",
+    "/de/help-now",
+    "/de/topics",
+    "/de/about",
+    "/de/privacy",
+    "/de/imprint",
+    "/de/accessibility",
+)
 
 
 @pytest.mark.parametrize("path", [*PUBLIC, "/de/check", "/de/check/who"])
@@ -31,7 +40,9 @@ def test_the_first_answer_sets_one_cookie_that_scripts_and_other_sites_cannot_us
 
 
 def test_behind_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay_there(prepared) -> None:
-    app = build(prepared("musterkreis").model_copy(update={"base_url": "https://anlauf.example"}), now=lambda: NOW)
+    app = build(
+        prepared("musterkreis").model_copy(update={"base_url": "https://anlauf.example"}), now=lambda: NOW
+    )
     client = PageClient(app)
     first = client.get("/de/check", base_url="https://anlauf.example").location
     page = client.page(first, base_url="https://anlauf.example")
@@ -91,7 +102,9 @@ def test_an_answer_without_a_token_is_asked_again_and_keeps_what_was_chosen(clie
     response = client.post(first, {"answer": "dont_know"})
     assert response.status_code == 422
     assert "Set-Cookie" not in response.headers
-    assert re.search(r'value="dont_know"[^>]* checked|checked[^>]*value="dont_know"', response.get_data(as_text=True))
+    assert re.search(
+        r'value="dont_know"[^>]* checked|checked[^>]*value="dont_know"', response.get_data(as_text=True)
+    )
 
 
 def test_an_answer_from_another_site_is_refused_even_with_a_token(client: PageClient) -> None:
@@ -104,7 +117,9 @@ def test_an_answer_from_another_site_is_refused_even_with_a_token(client: PageCl
     assert "Set-Cookie" not in response.headers
 
 
-def test_a_stranger_s_token_does_not_work_once_there_are_answers(client: PageClient, musterkreis_app: Flask) -> None:
+def test_a_stranger_s_token_does_not_work_once_there_are_answers(
+    client: PageClient, musterkreis_app: Flask
+) -> None:
     stranger = PageClient(musterkreis_app)
     first = client.get("/de/check").location
     foreign = stranger.page(first).token
@@ -184,7 +199,9 @@ def test_answers_never_stand_in_an_address_or_the_log(client: PageClient, caplog
     assert "no_answer" not in logged
 
 
-def test_an_unexpected_error_is_a_page_and_its_log_has_no_text_of_the_visitor(prepared, caplog, capsys) -> None:
+def test_an_unexpected_error_is_a_page_and_its_log_has_no_text_of_the_visitor(
+    prepared, caplog, capsys
+) -> None:
     app = build(prepared("musterkreis"), now=lambda: NOW)
     portal = app.extensions["portal"]
 

@@ -76,7 +76,13 @@ class SearchService:
         return self._usable(lambda: self._index.search(request))
 
     def suggest(self, prefix: str, language: str, limit: int = 8) -> tuple[Suggestion, ...]:
-        return self._usable(lambda: self._index.suggest(prefix, language, limit))
+        """Only what has a page today: the index also knows offers whose time is yet to come."""
+        found = self._usable(lambda: self._index.suggest(prefix, language, limit * 2))
+        return tuple(
+            suggestion
+            for suggestion in found
+            if suggestion.kind != "service" or self._catalogue.service(suggestion.value) is not None
+        )[:limit]
 
     def rebuild(self) -> int:
         """Build the index anew from the database; returns the number of offers."""

@@ -101,7 +101,11 @@
     });
     input.addEventListener("keydown", event => {
       const n = options().length;
-      if (event.key === "Escape") return open(false);
+      if (event.key === "Escape") {
+        // The browser would empty a search field as well.
+        if (!list.hidden) event.preventDefault();
+        return open(false);
+      }
       if (list.hidden || !n) return;
       if (event.key === "Enter" && at < 0) { asked++; return open(false); }
       if (event.key === "ArrowDown") mark((at + 1) % n);
@@ -128,8 +132,18 @@
     else copy(text + " " + url, button);
   });
   wire("[data-copy]", clip, button => copy(one("[data-copy-text]", button.parentNode).textContent, button));
-  wire("[data-print]", !!window.print, () => print());
+  // Images further down are loaded late; on paper they must not be missing.
+  wire("[data-print]", !!window.print, () => Promise.all(all("img").map(img => {
+    img.loading = "eager";
+    return img.decode ? img.decode().catch(() => {}) : 0;
+  })).then(() => print()));
   addEventListener("beforeprint", () => all("main details:not(.filter)").forEach(d => { d.open = true; }));
+
+  // "Show" in an open filter closes it: the results are right below.
+  addEventListener("click", event => {
+    const filter = event.target.closest(".filter .btn") && event.target.closest("details");
+    if (filter) { filter.open = false; filter.firstElementChild.focus(); }
+  });
 
   // Search results while typing: keep what was open, say how many there are, go on where "show more" was.
   let opened = [], next = "";
@@ -145,6 +159,24 @@
     const target = next && doc.getElementById(next);
     if (target) target.focus();
   });
+
+  // Without a network: keep what was chosen and say so; a page with emergency numbers stands in for the browser's error.
+  doc.addEventListener("submit", event => {
+    if (navigator.onLine !== false || event.defaultPrevented || event.target.method !== "post") return;
+    event.preventDefault();
+    let box = one("#offline");
+    if (!box) {
+      box = doc.createElement("p");
+      box.id = "offline";
+      box.className = "box wrong";
+      box.setAttribute("role", "alert");
+      event.target.prepend(box);
+    }
+    box.textContent = one("#live").dataset.offline;
+    box.scrollIntoView({ block: "center" });
+  });
+  addEventListener("online", () => { const box = one("#offline"); if (box) box.remove(); });
+  if (navigator.serviceWorker) navigator.serviceWorker.register("/worker.js?lang=" + doc.documentElement.lang).catch(() => {});
 
   const wrong = one("[data-focus]");
   if (wrong) wrong.focus();

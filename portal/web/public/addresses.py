@@ -3,6 +3,8 @@
 A test compares each with the route.
 """
 
+from urllib.parse import urlencode
+
 from portal.web.current import current_language
 
 
@@ -26,6 +28,10 @@ def offer_calendar(slug: str) -> str:
     return f"/{current_language().code}/offers/{slug}/hours.ics"
 
 
+def offer_qr(slug: str) -> str:
+    return f"/{current_language().code}/offers/{slug}/qr.svg"
+
+
 def start() -> str:
     return f"/{current_language().code}/"
 
@@ -36,3 +42,8 @@ def place_suggestions() -> str:
 
 def forget() -> str:
     return f"/{current_language().code}/forget"
+
+
+def offers(**values: str | None) -> str:
+    query = urlencode([(name, value) for name, value in values.items() if value])
+    return f"/{current_language().code}/offers" + (f"?{query}" if query else "")

@@ -6,7 +6,15 @@ from icalendar import Alarm, Calendar, Event
 
 
 def office_hour(
-    *, uid: str, stamp: datetime, start: datetime, end: datetime, title: str, description: str, place: str, alarm: timedelta
+    *,
+    uid: str,
+    stamp: datetime,
+    start: datetime,
+    end: datetime,
+    title: str,
+    description: str,
+    place: str,
+    alarm: timedelta,
 ) -> bytes:
     """`start` and `end` are aware; written in UTC, which every phone understands without a time zone table."""
     from datetime import UTC

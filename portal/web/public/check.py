@@ -18,10 +18,10 @@ from wtforms.validators import Length
 
 from portal.catalogue.places import PlaceResult
 from portal.clearing import Option, Path, Question
+from portal.web.current import current_language, current_portal
 from portal.web.fragments import without_marks
 from portal.web.public import addresses, outcome
 from portal.web.public.views import Choice, ErrorLine, Link
-from portal.web.current import current_language, current_portal
 from portal.web.responses import render
 from portal.web.security import PortalForm, bind_session, new_token, refuse_cross_site
 from portal.web.texts import gettext as _
@@ -87,6 +87,7 @@ def keep(answers: Mapping[str, tuple[str, ...]]) -> Path:
     path = current_portal().clearing.walk(for_clearing(answers))
     bind_session(lambda: secrets.token_hex(4))
     cookie_session[ANSWERS] = {question: list(answers[question]) for question in path.answers}
+    cookie_session[MINUTE] = int(time.time() // 60)
     return path
 
 
@@ -134,12 +135,13 @@ def show_question(question_id: str) -> Any:
         return render("public/cookie_needed.html", index=False)
     if g.get("session_expired") and question_id != first.id:
         return expired()
-    if not path.asks(question_id):
+    question = path.question(question_id)
+    if question is None:
         response = redirect(next_url(path), code=303)
         response.headers["Cache-Control"] = "no-store"
         return response
     stay_alive()
-    return question_page(path.question(question_id), answers, path, chosen=answers.get(question_id, ()))
+    return question_page(question, answers, path, chosen=answers.get(question_id, ()))
 
 
 def answer_question(question_id: str) -> Any:
@@ -149,15 +151,17 @@ def answer_question(question_id: str) -> Any:
     answers, path = current_path()
     if g.get("session_expired"):
         return expired()
-    if not path.asks(question_id):
-        return redirect(next_url(path), code=303)
     question = path.question(question_id)
+    if question is None:
+        return redirect(next_url(path), code=303)
     form = AnswerForm()
     chosen = form.chosen()
     place_text = without_marks(form.place.data or "").strip()[:120]
     if not form.validate():
         message = _("That did not get through. Please tap “Continue” once more.")
-        return question_page(question, answers, path, chosen, place_text=place_text, error=message, status=422)
+        return question_page(
+            question, answers, path, chosen, place_text=place_text, error=message, status=422
+        )
     if question.type == PLACE:
         accepted, problem, found = read_place(question, chosen, place_text, path)
         if accepted is None:
@@ -245,15 +249,16 @@ def question_page(
             place = portal.catalogue.places.by_ags(chosen[0])
             place_text = place.name if place else ""
         if found and found.places:
-            place_choices = tuple(
-                Choice(place.ags, place.label, checked=place.ags in chosen) for place in found.places
-            ) + (Choice("outside", _("Another place, not in %(region)s", region=portal.region.name)),)
+            known = (Choice(place.ags, place.label, checked=place.ags in chosen) for place in found.places)
+            elsewhere = Choice("outside", _("Another place, not in %(region)s", region=portal.region.name))
+            place_choices = (*known, elsewhere)
     texts = questionnaire_text
     field_id = "place" if question.type == PLACE else "answer"
     return render(
         "public/question.html",
         status=status,
         index=False,
+        style="light",
         csrf=new_token(),
         question_text=texts(question.text(audience)),
         hint=texts(hint) if (hint := question.hint(audience)) else None,
@@ -285,7 +290,7 @@ def choices_html(question: Question, options: tuple[Option, ...], audience: str,
         return renderer.macro(lang, "ui/choices.html", "choice_list", "answer", choices)
 
     if any(option.id in chosen for option in options):
-        return Markup(make())
+        return Markup(make())  # noqa: S704 (our own template, escaped)
     return renderer.fragments.keep(("choices", lang, question.id, audience), make)
 
 

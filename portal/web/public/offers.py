@@ -16,9 +16,11 @@ from werkzeug.exceptions import NotFound
 from portal.catalogue import hours
 from portal.catalogue.queries import ServiceView
 from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
+from portal.web.current import current_portal
 from portal.web.fragments import without_marks
 from portal.web.public import addresses, presenting
 from portal.web.public.calendar import office_hour
+from portal.web.public.qr import qr_svg
 from portal.web.public.views import (
     Bit,
     Choice,
@@ -29,7 +31,6 @@ from portal.web.public.views import (
     OrganizationPage,
     SearchPage,
 )
-from portal.web.current import current_portal
 from portal.web.responses import PRIVATE, render
 from portal.web.texts import N_, listing
 from portal.web.texts import gettext as _
@@ -49,6 +50,7 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/<lang:lang>/offers", "offers", offers)
     bp.add_url_rule("/<lang:lang>/offers/<slug>", "offer", offer)
     bp.add_url_rule("/<lang:lang>/offers/<slug>/hours.ics", "offer_calendar", offer_calendar)
+    bp.add_url_rule("/<lang:lang>/offers/<slug>/qr.svg", "offer_qr", offer_qr)
     bp.add_url_rule("/<lang:lang>/organizations/<slug>", "organization", organization)
     bp.add_url_rule("/<lang:lang>/suggest/places", "place_suggestions", place_suggestions)
     bp.add_url_rule("/<lang:lang>/suggest/offers", "offer_suggestions", offer_suggestions)
@@ -84,7 +86,9 @@ class Asked:
 
         def number(name: str, low: int, high: int) -> int | None:
             value = args.get(name, "")
-            return int(value) if value.isdigit() and len(value) < 5 and low <= int(value) <= high else None
+            if not (value.isascii() and value.isdigit() and len(value) < 5):
+                return None
+            return int(value) if low <= int(value) <= high else None
 
         return cls(
             q=" ".join(without_marks(args.get("q", ""))[:400].split()),
@@ -93,7 +97,7 @@ class Asked:
             topic=codes("topic", "topics"),
             group=codes("group", "target_groups"),
             format=codes("format", "formats"),
-            language=tuple(dict.fromkeys(c for c in args.getlist("language") if c.isalpha() and 2 <= len(c) <= 3)),
+            language=tuple(dict.fromkeys(c for c in args.getlist("language") if presenting.is_language(c))),
             kind=codes("kind", "contact_kinds"),
             age=number("age", 0, 99),
             free=args.get("free") == "1",
@@ -186,7 +190,11 @@ def find_place(asked: Asked) -> tuple[Any, str | None, tuple[Link, ...]]:
         links = tuple(Link(option.label, asked.url(place=option.label)) for option in found.places)
         return None, _("There are several places like that. Which one do you mean?"), links
     if found.status == "outside":
-        text = _("%(place)s is not in %(region)s. We show all offers.", place=found.outside.name if found.outside else asked.place, region=current_portal().region.name)
+        text = _(
+            "%(place)s is not in %(region)s. We show all offers.",
+            place=found.outside.name if found.outside else asked.place,
+            region=current_portal().region.name,
+        )
         return None, text, ()
     return None, _("We do not know this place. We show all offers."), ()
 
@@ -201,17 +209,11 @@ def open_service_ids() -> frozenset[UUID]:
         return frozenset(
             service.id
             for service in portal.catalogue.services()
-            if (texts := all_hours(service))
+            if (texts := presenting.all_hours(service))
             and hours.open_now(texts, now, subdivision=subdivision, timezone=portal.timezone)
         )
 
     return portal.catalogue.cached(("open", now.strftime("%Y-%m-%dT%H:%M")), find)
-
-
-def all_hours(service: ServiceView) -> list[str]:
-    """The hours of all its houses together: one of them is enough to be open."""
-    schedules = [s for location in service.locations for s in service.schedules_at(location)] or service.schedules
-    return list(dict.fromkeys(schedule.opening_hours for schedule in schedules))
 
 
 def search_page(
@@ -226,7 +228,9 @@ def search_page(
         if service is not None:
             marked = hit.highlights.get("summary", ())
             snippet = marked if any(found for _text, found in marked) and hit.language == g.lang else ()
-            cards.append(presenting.offer_card(service, place=place, distance=hit.distance_km, snippet=snippet))
+            cards.append(
+                presenting.offer_card(service, place=place, distance=hit.distance_km, snippet=snippet)
+            )
     suggestion = results.did_you_mean
     return SearchPage(
         query=asked.q,
@@ -283,11 +287,19 @@ def filter_groups(asked: Asked, results: SearchResults) -> tuple[FilterGroup, ..
             groups.append(FilterGroup(name, _(label), tuple(options), open=bool(chosen)))
     spoken = results.facets.get("languages", {})
     languages = [
-        FilterOption(code, presenting.language_name(code), spoken.get(code, 0), code in asked.language, asked.toggled("language", code))
+        FilterOption(
+            code,
+            presenting.language_name(code),
+            spoken.get(code, 0),
+            code in asked.language,
+            asked.toggled("language", code),
+        )
         for code in sorted({*spoken, *asked.language}, key=presenting.language_name)
     ]
     if languages:
-        groups.append(FilterGroup("language", _("Language spoken there"), tuple(languages), open=bool(asked.language)))
+        groups.append(
+            FilterGroup("language", _("Language spoken there"), tuple(languages), open=bool(asked.language))
+        )
     other = [
         FilterOption("1", _("Free of charge"), count("free"), asked.free, asked.url(free=not asked.free))
     ]
@@ -296,7 +308,11 @@ def filter_groups(asked: Asked, results: SearchResults) -> tuple[FilterGroup, ..
         FilterGroup(
             "open",
             _("Opening hours"),
-            (FilterOption("1", _("Open now"), count("open_now"), asked.open, asked.url(open=not asked.open)),),
+            (
+                FilterOption(
+                    "1", _("Open now"), count("open_now"), asked.open, asked.url(open=not asked.open)
+                ),
+            ),
             open=asked.open,
         )
     )
@@ -311,12 +327,17 @@ def chips(asked: Asked, results: SearchResults) -> tuple[Link, ...]:
         found.append(Link(_("%(age)s years old", age=understood.age), asked.url(q=understood.rest)))
     if asked.read_text and understood.place and not asked.place:
         place = current_portal().catalogue.places.by_ags(understood.place)
-        found.append(Link(_("near %(place)s", place=place.name if place else ""), asked.url(q=understood.rest)))
+        found.append(
+            Link(_("near %(place)s", place=place.name if place else ""), asked.url(q=understood.rest))
+        )
     for name, (taxonomy, _label) in {**LISTS, "kind": ("contact_kinds", "")}.items():
         found += [
-            Link(presenting.term_label(taxonomy, value), asked.toggled(name, value)) for value in getattr(asked, name)
+            Link(presenting.term_label(taxonomy, value), asked.toggled(name, value))
+            for value in getattr(asked, name)
         ]
-    found += [Link(presenting.language_name(code), asked.toggled("language", code)) for code in asked.language]
+    found += [
+        Link(presenting.language_name(code), asked.toggled("language", code)) for code in asked.language
+    ]
     if asked.age is not None:
         found.append(Link(_("%(age)s years old", age=asked.age), asked.url(age=None)))
     if asked.place:
@@ -346,14 +367,18 @@ def offer_page(service: ServiceView) -> OfferPage:
     lang = g.lang
     kind = portal.catalogue.term("contact_kinds", service.contact_kinds[0]) if service.contact_kinds else None
     organization = service.organization
-    sites = tuple(presenting.site(location, main=index == 0) for index, location in enumerate(service.locations))
-    phones = presenting.phone_links(service.phones_at(service.locations[0] if len(service.locations) == 1 else None))
+    house = presenting.only_house(service)
+    sites = tuple(
+        presenting.site(location, main=index == 0) for index, location in enumerate(service.locations)
+    )
+    phones = presenting.phone_links(service.phones_at(house))
     website = service.url or organization.website
-    opening = presenting.first_opening(service, service.locations[0] if len(service.locations) == 1 else None)
+    opening = presenting.first_opening(service, house)
     email = service.email or organization.email
     url = addresses.offer(service.slug)
     topics = tuple(
-        Link(presenting.term_label("topics", code), url_for("public.topic", code=code)) for code in service.topics
+        Link(presenting.term_label("topics", code), url_for("public.topic", code=code))
+        for code in service.topics
     )
     similar = [
         other
@@ -381,7 +406,8 @@ def offer_page(service: ServiceView) -> OfferPage:
         interpretation=presenting.bit(service.text("interpretation_services", lang)),
         formats=tuple(presenting.term_label("formats", code) for code in service.formats),
         bring=presenting.word_list(service, "required_documents"),
-        steps=presenting.word_list(service, "expectations") or (presenting.word_list(kind, "expectations") if kind else ()),
+        steps=presenting.word_list(service, "expectations")
+        or (presenting.word_list(kind, "expectations") if kind else ()),
         say=presenting.words(kind, "say") or None if kind else None,
         areas=area_words(service),
         legal=service.legal_text,
@@ -390,11 +416,11 @@ def offer_page(service: ServiceView) -> OfferPage:
         missing=None if known else _("We do not know a phone number yet."),
         topics=topics,
         similar=tuple(presenting.offer_card(other) for other in similar),
-        calendar_url=addresses.offer_calendar(service.slug)
-        if opening and opening.state not in ("always", "unknown")
-        else None,
+        calendar_url=presenting.calendar_url(service),
         share_url=portal.settings.base_url + url,
-        share_text=" · ".join([presenting.words(service, "name"), organization.name, *(p.display for p in phones[:1])]),
+        share_text=" · ".join(
+            [presenting.words(service, "name"), organization.name, *(p.display for p in phones[:1])]
+        ),
     )
 
 
@@ -444,18 +470,15 @@ def offer_calendar(slug: str) -> Response:
     """The next office hour as an appointment reminder (RFC 5545). Made from public data, kept nowhere."""
     service = offer_or_404(slug)
     portal = current_portal()
-    now = presenting.local_now()
-    texts = all_hours(service)
-    slots = hours.next_slots(texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone, limit=1) if texts else []
-    if not slots:
+    slot = presenting.next_slot(service)
+    if slot is None:
         raise NotFound
-    slot = slots[0]
-    location = service.locations[0] if len(service.locations) == 1 else None
+    location = presenting.only_house(service)
     body = office_hour(
         uid=f"{service.id}-{slot.start:%Y%m%dT%H%M}@anlauf",
         stamp=portal.now(),
         start=slot.start,
-        end=min(slot.end, slot.start + timedelta(hours=12)),
+        end=slot.end,
         title=_("Open: %(name)s", name=presenting.words(service, "name")),
         description="\n".join(
             part
@@ -472,6 +495,16 @@ def offer_calendar(slug: str) -> Response:
     response = Response(body, content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{slug}.ics"'
     response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+def offer_qr(slug: str) -> Response:
+    """The address of the offer's page, to be read by another phone."""
+    service = offer_or_404(slug)
+    base = current_portal().settings.base_url or request.url_root.rstrip("/")
+    response = Response(qr_svg(base + addresses.offer(service.slug)), content_type="image/svg+xml")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["Vary"] = "Host"
     return response
 
 
@@ -507,9 +540,12 @@ def place_suggestions() -> Response:
     """Options for the place field; part of a page, never a page of its own."""
     text = request.args.get("q", request.args.get("place", ""))[:120]
     options = tuple(
-        Choice(option.label, option.label) for option in current_portal().catalogue.places.suggest(text, limit=6)
+        Choice(option.label, option.label)
+        for option in current_portal().catalogue.places.suggest(text, limit=6)
     )
-    return render("public/suggestions.html", fragment="results", cache="no-store", index=False, options=options)
+    return render(
+        "public/suggestions.html", fragment="results", cache="no-store", index=False, options=options
+    )
 
 
 def offer_suggestions() -> Response:
@@ -518,6 +554,9 @@ def offer_suggestions() -> Response:
     text = request.args.get("q", "")[:120]
     kinds = {"topic": _("Topic"), "service": _("Offer"), "organization": _("Organization")}
     options = [
-        Choice(found.text, found.text, hint=kinds.get(found.kind)) for found in portal.search.suggest(text, g.lang, limit=7)
+        Choice(found.text, found.text, hint=kinds.get(found.kind))
+        for found in portal.search.suggest(text, g.lang, limit=7)
     ]
-    return render("public/suggestions.html", fragment="results", cache="no-store", index=False, options=tuple(options))
+    return render(
+        "public/suggestions.html", fragment="results", cache="no-store", index=False, options=tuple(options)
+    )

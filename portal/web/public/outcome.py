@@ -1,20 +1,21 @@
 """The result page: one first contact with its reason, at most three others, and what to do next."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, g, request, url_for
+from flask import Response, request
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from portal.catalogue.matching import Desk, desks, fitting_offers, resolve
 from portal.catalogue.queries import ServiceView, TermView
 from portal.clearing import Need, Outcome, Path
+from portal.web.current import current_language, current_portal
 from portal.web.public import addresses, presenting
-from portal.web.public.qr import qr_svg
 from portal.web.public.views import Bit, ContactCard, Link
-from portal.web.current import current_portal
 from portal.web.responses import render
-from portal.web.security import new_token
 from portal.web.texts import N_, is_german, listing, questionnaire_text
 from portal.web.texts import gettext as _
 
@@ -49,43 +50,103 @@ def result_page(
     unfinished_url: str | None,
     formal: bool,
 ) -> Response:
+    """The page for one path. What is on a card is the same for everybody with that need, and is kept as HTML."""
     portal = current_portal()
     outcome = route(path)
-    first_desk = desk(outcome.primary, place)
-    first = contact_card(outcome.primary, first_desk, place=place)
-    used = {first_desk.service.slug}
+    first = card_of(outcome.primary, place, formal)
+    used = [first.slug]
     others = []
     for need in outcome.also:
-        other = desk(need, place, avoid=used)
-        used.add(other.service.slug)
-        others.append(contact_card(need, other, place=place))
-    offers = () if outcome.safety else offers_for(outcome, answers, place, used)
-    share_url = addresses.offer(first_desk.service.slug)
-    absolute = (portal.settings.base_url or request.url_root.rstrip("/")) + share_url
+        other = card_of(need, place, formal, avoid=tuple(used))
+        used.append(other.slug)
+        others.append(other)
+    offers = (
+        None
+        if outcome.safety or outcome.primary.named_kind
+        else offers_for(outcome, answers, place, tuple(used))
+    )
     labels = [questionnaire_text(said.label) for said in outcome.because]
     return render(
         "public/result.html",
         index=False,
-        csrf=new_token(),
+        csrf="",
         said=said,
-        first=first,
-        others=tuple(others),
+        first=first_html(first, formal),
+        others=tuple(other_html(other) for other in others),
         because=_("That is why we begin here: %(answers)s.", answers=listing(labels)) if labels else "",
         why_not=tuple(
-            (presenting.term_label("contact_kinds", item.kind), questionnaire_text(item.text)) for item in outcome.why_not
+            (presenting.term_label("contact_kinds", item.kind), questionnaire_text(item.text))
+            for item in outcome.why_not
         ),
-        urgent=outcome.urgent,
         safety=outcome.safety,
         formal=formal,
         offers=offers,
-        offers_url=url_for("public.offers", kind=outcome.primary.kind, place=place_name(place)) if offers else None,
+        offers_url=addresses.offers(kind=outcome.primary.kind, place=place_name(place)),
         restart_action=addresses.forget(),
-        qr_svg=qr_svg(absolute),
-        share_text=share_text(first),
-        share_url=absolute,
+        save=save_html(first),
         unfinished_url=unfinished_url,
         remaining=path.remaining,
+        minutes=portal.settings.session_minutes,
         place_hint=place_hint(outcome.primary, place, answers, formal),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A card and what it was made from; the same for everybody with this need at this place in this minute."""
+
+    key: tuple[Hashable, ...]
+    slug: str
+    card: ContactCard
+
+
+def card_of(need: Need, place: str | None, formal: bool, avoid: tuple[str, ...] = ()) -> Made:
+    portal = current_portal()
+    minute = int(portal.now().timestamp() // 60)
+    key = (current_language().code, need, place, formal, avoid, minute)
+
+    def make() -> Made:
+        found = desk(need, place, avoid=avoid)
+        return Made(
+            (*key, portal.catalogue.revision),
+            found.service.slug,
+            contact_card(need, found, place=place, formal=formal),
+        )
+
+    return portal.catalogue.cached(("card", *key), make)
+
+
+def first_html(made: Made, formal: bool) -> Markup:
+    renderer, lang = current_portal().renderer, current_language().code
+    return renderer.fragments.keep(
+        ("first", *made.key),
+        lambda: renderer.macro(lang, "ui/contact_card.html", "first_contact", made.card, formal),
+    )
+
+
+def other_html(made: Made) -> Markup:
+    renderer, lang = current_portal().renderer, current_language().code
+    return renderer.fragments.keep(
+        ("other", *made.key), lambda: renderer.macro(lang, "ui/contact_card.html", "other_contact", made.card)
+    )
+
+
+def save_html(made: Made) -> Markup:
+    """The ways to keep or hand on: they name the office's public page, never an answer."""
+    portal = current_portal()
+    renderer, lang = portal.renderer, current_language().code
+    address = (portal.settings.base_url or request.url_root.rstrip("/")) + addresses.offer(made.slug)
+    return renderer.fragments.keep(
+        ("save", address, *made.key),
+        lambda: renderer.macro(
+            lang,
+            "ui/save.html",
+            "save",
+            address,
+            share_text(made.card),
+            addresses.offer_qr(made.slug),
+            made.card.calendar_url,
+        ),
     )
 
 
@@ -98,7 +159,7 @@ def place_hint(
     need: Need, place: str | None, answers: Mapping[str, tuple[str, ...]], formal: bool
 ) -> str | None:
     """Which place counts, when it may be another one than the visitor thinks of."""
-    if place is None and answers.get("place", ("dont_know",))[0] in ("dont_know", "no_answer"):
+    if place is None and (answers.get("place") or ("dont_know",))[0] in ("dont_know", "no_answer"):
         if need.place_counts in ("residence", "parents", "company", "assigned"):
             return _("With a place we can show the office that is nearest.")
         return None
@@ -121,96 +182,118 @@ def desk(need: Need, place: str | None, *, avoid: Collection[str] = ()) -> Desk:
     portal = current_portal()
     found = resolve(portal.catalogue, need.kind, place=place, at=portal.now())
     if found.service.slug in avoid:
-        return next((d for d in desks(portal.catalogue, need.kind, place=place) if d.service.slug not in avoid), found)
+        return next(
+            (d for d in desks(portal.catalogue, need.kind, place=place) if d.service.slug not in avoid), found
+        )
     return found
 
 
 def offers_for(
-    outcome: Outcome, answers: Mapping[str, tuple[str, ...]], place: str | None, used: set[str]
-) -> tuple[Any, ...]:
-    band = (answers.get("age") or ("",))[0]
-    found = fitting_offers(
-        current_portal().catalogue,
-        kinds=[outcome.primary.kind, *(need.kind for need in outcome.also)],
-        topics=topics_of(answers),
-        place=place,
-        age=AGE_OF_BAND.get(band),
-        exclude=used,
-        limit=4,
-    )
-    return tuple(
-        presenting.offer_card(offer.service, place=place, distance=offer.distance_km) for offer in found
-    )
-
-
-def topics_of(answers: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Catalogue topics of the chosen tiles (`Option.topics` in the questionnaire)."""
+    outcome: Outcome, answers: Mapping[str, tuple[str, ...]], place: str | None, used: tuple[str, ...]
+) -> Markup | None:
+    """The fitting offers as one kept part; None when there are none."""
     portal = current_portal()
+    renderer, lang = portal.renderer, current_language().code
+    band = AGE_OF_BAND.get((answers.get("age") or ("",))[0])
+    kinds = (outcome.primary.kind, *(need.kind for need in outcome.also))
+    topics = topics_of(answers)
+    minute = int(portal.now().timestamp() // 60)
+    key = ("offers", lang, kinds, topics, place, band, used, minute)
+
+    def find() -> str | None:
+        found = fitting_offers(
+            portal.catalogue, kinds=kinds, topics=topics, place=place, age=band, exclude=used, limit=4
+        )
+        cards = [presenting.offer_card(o.service, place=place, distance=o.distance_km) for o in found]
+        if not cards:
+            return None
+        return "".join(renderer.macro(lang, "ui/offer_card.html", "offer_card", card) for card in cards)
+
+    html = portal.catalogue.cached(key, find)
+    return renderer.fragments.keep((*key, portal.catalogue.revision), lambda: html) if html else None
+
+
+def topics_of(answers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Catalogue topics of the chosen answers, as the questionnaire names them."""
     found: dict[str, None] = {}
-    for question in portal.clearing.questions:
-        chosen = answers.get(question.id, ())
-        if not chosen:
-            continue
-        for audience in portal.clearing.audiences:
-            for option in question.options(audience):
-                if option.id in chosen:
-                    found.update(dict.fromkeys(getattr(option, "topics", ())))
-    return list(found)
+    for question in current_portal().clearing.questions:
+        for option in question.all_options:
+            if option.topics and option.id in answers.get(question.id, ()):
+                found.update(dict.fromkeys(option.topics))
+    return tuple(found)
 
 
-def contact_card(need: Need, found: Desk, *, place: str | None) -> ContactCard:
-    catalogue = current_portal().catalogue
+def contact_card(need: Need, found: Desk, *, place: str | None, formal: bool) -> ContactCard:
+    """Everything on one card. The catalogue's texts say du, so a formal card does without the longer ones."""
+    lang = _lang()
     service, organization = found.service, found.service.organization
-    term = catalogue.term("contact_kinds", need.kind)
-    named = catalogue.term("contact_kinds", need.named_kind) if need.named_kind else None
-    shown = named or term
+    shown = current_portal().catalogue.term("contact_kinds", need.named_kind or need.kind)
+    elsewhere = need.named_kind is not None
+    name = presenting.term_text(shown, "name") if shown else presenting.quiet(service.text("name", lang))
     phones = presenting.phone_links(found.phones)
-    email = service.email or organization.email
-    website = service.url or organization.website
-    site = presenting.site(found.location, place=place, main=True) if found.location else None
-    say = spoken(need, shown)
-    elsewhere = named.text("elsewhere", _lang()) if named else None
-    name = presenting.term_text(shown, "name") if shown else presenting.quiet(service.text("name", _lang()))
-    opening = presenting.first_opening(service, found.location)
-    remote = shown.text("remote", _lang()) if shown else None
+    site = (
+        presenting.site(found.location, place=place, main=True) if found.location and not elsewhere else None
+    )
+    email = None if elsewhere else service.email or organization.email
+    website = (shown.elsewhere_url if shown else None) if elsewhere else service.url or organization.website
+    say, say_german = spoken(need, shown)
     return ContactCard(
         kind=need.kind,
         name=name,
-        office=Bit("") if named else office(service, presenting.organization_name(organization), name),
+        office=Bit("") if elsewhere else office(service, presenting.organization_name(organization), name),
         why=questionnaire_text(need.reason),
-        helps_with=presenting.bit(elsewhere or (shown.text("description", _lang()) if shown else None)),
-        opening=opening,
-        phones=() if named else phones,
-        write=f"mailto:{email}" if email and not named else None,
-        website=(named.elsewhere_url if named else None) or (None if named else website),
-        site=None if named else site,
-        remote=presenting.bit(remote),
+        helps_with=helps_with(shown, elsewhere=elsewhere, formal=formal, name=name.text),
+        opening=presenting.first_opening(service, found.location),
+        phones=phones,
+        write=f"mailto:{email}" if email else None,
+        website=website,
+        site=site,
+        remote=None if formal or shown is None else presenting.bit(shown.text("remote", lang)),
         bring=tuple(questionnaire_text(item) for item in need.bring),
-        steps=steps(service, shown),
-        say=say[0],
-        say_de=say[1],
+        steps=() if formal or elsewhere else steps(service, shown),
+        say=say,
+        say_de=say_german,
         url=addresses.offer(service.slug),
         freshness=presenting.freshness(service),
-        missing=missing(phones, site, website, found) if not named else None,
+        missing=None if elsewhere else missing(phones, site, website, found),
         urgency=need.urgency,
         urgency_text=_(URGENCY[need.urgency]) if need.urgency in URGENCY else None,
-        calendar_url=addresses.offer_calendar(service.slug) if opening and opening.state != "always" else None,
-        bilingual_url=addresses.bilingual(need.kind) if _lang() != "de" else None,
-        name_de=shown.name if shown and _lang() != "de" else None,
-        why_de=need.reason if _lang() != "de" else None,
+        calendar_url=None if elsewhere else presenting.calendar_url(service),
+        bilingual_url=addresses.bilingual(need.kind) if lang != "de" else None,
+        name_de=shown.name if shown and lang != "de" else None,
+        why_de=need.reason if lang != "de" else None,
     )
 
 
+def helps_with(term: TermView | None, *, elsewhere: bool, formal: bool, name: str) -> Bit | None:
+    """What they do; for another county how to find the same office there."""
+    if term is None:
+        return None
+    if formal:
+        if elsewhere:
+            return Bit(
+                _("Search the internet for “%(name)s” together with the name of the place.", name=name)
+            )
+        return None
+    return presenting.bit(term.text("elsewhere" if elsewhere else "description", _lang()))
+
+
 def _lang() -> str:
-    return str(g.lang)
+    return current_language().code
 
 
 def office(service: ServiceView, organization: Bit, kind_name: Bit) -> Bit:
-    """The organization behind the desk, with the service's own name when it says more than the kind's."""
-    service_name = presenting.quiet(service.text("name", _lang()))
-    if service_name.text.lower() in kind_name.text.lower() or service_name.text.lower() in organization.text.lower():
+    """The organization behind the desk, with the service's own name when that says something new."""
+    name = presenting.quiet(service.text("name", _lang()))
+    known = set(significant(kind_name.text)) | set(significant(organization.text))
+    if known.issuperset(significant(name.text)):
         return organization
-    return Bit(f"{service_name.text} · {organization.text}", organization.lang, organization.dir)
+    return Bit(f"{name.text} · {organization.text}", organization.lang, organization.dir)
+
+
+def significant(text: str) -> list[str]:
+    """The words that carry meaning, roughly: the long ones."""
+    return [word.lower() for word in re.findall(r"\w{5,}", text)]
 
 
 def spoken(need: Need, term: TermView | None) -> tuple[str | None, str | None]:
@@ -263,6 +346,6 @@ def bilingual_page(path: Path, *, place: str | None, kind: str, formal: bool) ->
     outcome = route(path)
     for need in (outcome.primary, *outcome.also):
         if need.kind == kind:
-            card = contact_card(need, desk(need, place), place=place)
+            card = contact_card(need, desk(need, place), place=place, formal=formal)
             return render("public/bilingual.html", index=False, card=card, back_url=addresses.result())
     raise NotFound

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, Response, g, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 
+from portal.web.current import current_portal
 from portal.web.public import check, presenting
 from portal.web.public.views import Bit
-from portal.web.current import current_portal
 from portal.web.responses import render
 from portal.web.security import refuse_cross_site
 
@@ -17,9 +17,12 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/<lang:lang>/topics", "topics", topics)
     bp.add_url_rule("/<lang:lang>/topics/<code>", "topic", topic)
     bp.add_url_rule("/<lang:lang>/help-now", "help_now", help_now)
+    bp.add_url_rule("/<lang:lang>/offline", "offline", offline)
     bp.add_url_rule("/<lang:lang>/exit", "leave", leave, methods=["POST"])
     bp.add_url_rule("/<lang:lang>/exit", "leave_page", leave_page, methods=["GET"])
-    bp.add_url_rule("/<lang:lang>/<any(about, privacy, imprint, accessibility, sources):slug>", "editorial", editorial)
+    bp.add_url_rule(
+        "/<lang:lang>/<any(about, privacy, imprint, accessibility, sources):slug>", "editorial", editorial
+    )
 
 
 def start() -> Response:
@@ -27,6 +30,7 @@ def start() -> Response:
     return render(
         "public/start.html",
         keep=True,
+        style="light",
         topics=presenting.topic_links(),
         example=next(iter(portal.region.example_searches), None),
         topics_url=url_for("public.topics"),
@@ -78,6 +82,16 @@ def editorial(slug: str) -> Response:
     )
 
 
+def offline() -> Response:
+    """What the browser keeps for the moment without a network: emergency numbers and a way back."""
+    return render("public/offline.html", keep=True, index=False)
+
+
+def components() -> Response:
+    """All components together, to look at; not in production."""
+    return render("dev/components.html", index=False)
+
+
 def leave() -> Any:
     """Exit: the answers go, the browser's copies go, and a neutral page opens.
 
@@ -95,4 +109,3 @@ def leave() -> Any:
 def leave_page() -> Any:
     """Somebody reloaded or typed the address of Exit."""
     return redirect(url_for("public.start"), code=303)
-

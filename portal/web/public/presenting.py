@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote_plus
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from flask import g, url_for
 
 from portal.catalogue import hours
@@ -19,6 +20,7 @@ from portal.catalogue.queries import (
     Text,
     Translated,
 )
+from portal.web.current import current_language, current_portal
 from portal.web.public import addresses
 from portal.web.public.views import (
     Bit,
@@ -31,8 +33,7 @@ from portal.web.public.views import (
     PhoneLink,
     Site,
 )
-from portal.web.current import current_portal
-from portal.web.texts import N_, clock, language, partial_date, weekday, when
+from portal.web.texts import N_, clock, partial_date, weekday, when
 from portal.web.texts import gettext as _
 
 CHANNEL_LABELS = {
@@ -114,7 +115,9 @@ def phone_links(phones: Iterable[PhoneView]) -> tuple[PhoneLink, ...]:
     return tuple(seen.values())
 
 
-def opening(schedules: Sequence[ScheduleView], *, label: str | None = None, week: bool = False) -> Opening | None:
+def opening(
+    schedules: Sequence[ScheduleView], *, label: str | None = None, week: bool = False
+) -> Opening | None:
     """Open or not, in words; None when no hours are known."""
     if not schedules:
         return None
@@ -181,6 +184,42 @@ def first_opening(service: ServiceView, location: LocationView | None) -> Openin
     return None
 
 
+def only_house(service: ServiceView) -> LocationView | None:
+    """The one house of a service; with several nobody can say which one is meant."""
+    return service.locations[0] if len(service.locations) == 1 else None
+
+
+def all_hours(service: ServiceView) -> list[str]:
+    """The hours of all its houses together: one of them is enough to be open."""
+    schedules = [
+        s for location in service.locations for s in service.schedules_at(location)
+    ] or service.schedules
+    return list(dict.fromkeys(schedule.opening_hours for schedule in schedules))
+
+
+def next_slot(service: ServiceView) -> hours.Slot | None:
+    """The next time somebody is there for sure; None for "day and night" and for "by appointment"."""
+    portal = current_portal()
+    texts = all_hours(service)
+    if not texts:
+        return None
+    now = local_now()
+    status = hours.opening_status(
+        texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone
+    )
+    if status.state == "always":
+        return None
+    slots = hours.next_slots(
+        texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone, limit=1
+    )
+    return next(iter(slots), None)
+
+
+def calendar_url(service: ServiceView) -> str | None:
+    """The calendar file, when there is something to put into it."""
+    return addresses.offer_calendar(service.slug) if next_slot(service) else None
+
+
 def freshness(view: ServiceView | OrganizationView) -> Freshness:
     """ "Confirmed: 20 October 2026" or "As of 2023, not confirmed yet"; never more than is known."""
     known = view.freshness
@@ -189,7 +228,9 @@ def freshness(view: ServiceView | OrganizationView) -> Freshness:
             return Freshness("confirmed", _("Confirmed: %(date)s", date=partial_date(known.as_of)))
         return Freshness("confirmed", _("Confirmed"))
     if known.as_of:
-        return Freshness("unconfirmed", _("As of %(date)s, not confirmed yet", date=partial_date(known.as_of)))
+        return Freshness(
+            "unconfirmed", _("As of %(date)s, not confirmed yet", date=partial_date(known.as_of))
+        )
     return Freshness("unconfirmed", _("Not confirmed yet"))
 
 
@@ -212,15 +253,15 @@ def kilometres(km: float | None) -> str | None:
     return _("about %(km)s km", km=round(km))
 
 
-def site(
-    location: LocationView, *, place: str | None = None, main: bool = False
-) -> Site:
+def site(location: LocationView, *, place: str | None = None, main: bool = False) -> Site:
     """One house, with the hours and numbers of the service there when the location came with one."""
     address: list[str] = []
     map_url = None
     if location.address is not None:
         a = location.address
-        address = [line for line in (a.attention, a.address_1, f"{a.postal_code or ''} {a.city}".strip()) if line]
+        address = [
+            line for line in (a.attention, a.address_1, f"{a.postal_code or ''} {a.city}".strip()) if line
+        ]
         if a.address_1:
             map_url = "https://www.openstreetmap.org/search?query=" + quote_plus(
                 ", ".join(line for line in (a.address_1, f"{a.postal_code or ''} {a.city}".strip()) if line)
@@ -305,7 +346,9 @@ def contacts_of_topic(code: str) -> tuple[Link, ...]:
 
 def helpline(service: ServiceView) -> Helpline:
     website = service.url or service.organization.website
-    hours_on_phone = [s for s in service.schedules if s.channel in ("phone", "visit")] or list(service.schedules)
+    hours_on_phone = [s for s in service.schedules if s.channel in ("phone", "visit")] or list(
+        service.schedules
+    )
     return Helpline(
         name=quiet(service.text("name", g.lang)),
         summary=bit(service.text("description", g.lang)),
@@ -321,8 +364,17 @@ def helpline(service: ServiceView) -> Helpline:
     )
 
 
+@lru_cache(maxsize=256)
+def is_language(code: str) -> bool:
+    """Whether a code names a language that can be shown by name."""
+    try:
+        return code.isascii() and bool(Locale.parse(code))
+    except (UnknownLocaleError, ValueError):
+        return False
+
+
 def language_name(code: str) -> str:
-    name = Locale.parse(code, sep="-").get_display_name(language().locale) or code
+    name = Locale.parse(code, sep="-").get_display_name(current_language().locale) or code
     return str(name)
 
 
@@ -344,6 +396,11 @@ def help_groups() -> tuple[HelpGroup, ...]:
         )
         if entries:
             groups.append(
-                HelpGroup(term_text(term, "name").text, term.code.replace("_", "-"), term.icon, tuple(e for _s, e in entries))
+                HelpGroup(
+                    term_text(term, "name").text,
+                    term.code.replace("_", "-"),
+                    term.icon,
+                    tuple(e for _s, e in entries),
+                )
             )
     return tuple(groups)

@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response, redirect, request
 
+from portal.web.current import current_portal
 from portal.web.locale import best_language
 from portal.web.public import check, offers, pages
-from portal.web.current import current_portal
 
 
-def blueprint() -> Blueprint:
+def blueprint(*, development: bool) -> Blueprint:
     bp = Blueprint("public", __name__)
 
     @bp.get("/")
@@ -19,6 +19,8 @@ def blueprint() -> Blueprint:
         response.headers["Cache-Control"] = "public, max-age=300"
         return response  # type: ignore[return-value]
 
+    if development:
+        bp.add_url_rule("/dev/components", "components", pages.components)
     for module in (pages, check, offers):
         module.register(bp)
     return bp
