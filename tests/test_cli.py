@@ -392,22 +392,12 @@ def test_a_region_nobody_has_is_refused(portal: Portal) -> None:
 
 def test_what_is_exported_can_be_loaded_again_and_is_the_same(own: Portal, tmp_path: Path) -> None:
     written = fine(own("content", "export", str(tmp_path / "export"))).splitlines()
-    assert written
+    assert len(written) > 10
     assert all(Path(path).is_file() for path in written)
-    region = tmp_path / "content" / "regions" / "musterkreis"
-    for path in (region / "services.yaml", region / "organizations.yaml", region / "locations.yaml"):
-        path.unlink()
-    for path in map(Path, written):
-        target = region / path.relative_to(
-            next(p for p in path.parents if p.name in ("musterkreis", "export"))
-        )
-        if target.parent in (region, region / "translations"):
-            target.parent.mkdir(exist_ok=True)
-            shutil.copy(path, target)
-    output = fine(own("content", "load", "--dry-run"))
-    for entity in ("service", "organization", "location"):
-        summary = output.splitlines()[-1]
-        assert not re.search(rf"\b{entity} [^;]*(new|changed|gone|deleted)", summary), output[-2000:]
+    output = fine(own("content", "load", "--dry-run", PORTAL_CONTENT_DIR=str(tmp_path / "export")))
+    parts = output.splitlines()[-1].removesuffix(" (nothing was written)").split(": ", 1)[1].split("; ")
+    assert len(parts) >= 6
+    assert all(re.fullmatch(r"\w+ \d+ unchanged", part) for part in parts), output[-2000:]
 
 
 def test_stamping_twice_changes_nothing(own: Portal) -> None:

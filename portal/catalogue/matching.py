@@ -82,8 +82,8 @@ def _ranked(catalogue: Catalogue, kind: str, place: str | None) -> tuple[Desk, .
         covering = max((len(own) for own in service.service_areas if covers(own, area)), default=None)
         if covering is None:
             continue
-        location, is_its_house = _house(service, area, centre)
-        distance = _distance(location, centre)
+        location, is_its_house = _house(catalogue, service, area, centre)
+        distance = _distance(catalogue, location, centre)
         sort_key = (
             -covering,
             not is_its_house,
@@ -120,12 +120,12 @@ def _clearing_desk(catalogue: Catalogue, kind: str, area: str, centre: tuple[flo
         service = next(iter(catalogue.helplines or catalogue.services()), None)
     if service is None:
         raise NoDesk(catalogue.slug)
-    location, _ = _house(service, area, centre)
-    return _desk(kind, service, location, _distance(location, centre), "clearing")
+    location, _ = _house(catalogue, service, area, centre)
+    return _desk(kind, service, location, _distance(catalogue, location, centre), "clearing")
 
 
 def _house(
-    service: ServiceView, area: str, centre: tuple[float, float] | None
+    catalogue: Catalogue, service: ServiceView, area: str, centre: tuple[float, float] | None
 ) -> tuple[LocationView | None, bool]:
     """Where to go for this service, and whether that house says that it serves `area`."""
     best: tuple[int, LocationView] | None = None
@@ -137,10 +137,12 @@ def _house(
         return best[1], True
     # A house that serves other municipalities is the last choice, but better than no house.
     undivided = [location for location in service.locations if not location.service_areas]
-    return _nearest(undivided or service.locations, centre), False
+    return _nearest(catalogue, undivided or service.locations, centre), False
 
 
-def _nearest(locations: Sequence[LocationView], centre: tuple[float, float] | None) -> LocationView | None:
+def _nearest(
+    catalogue: Catalogue, locations: Sequence[LocationView], centre: tuple[float, float] | None
+) -> LocationView | None:
     if len(locations) < 2:
         return locations[0] if locations else None
     if centre is None:
@@ -148,16 +150,24 @@ def _nearest(locations: Sequence[LocationView], centre: tuple[float, float] | No
         return None
 
     def distance(location: LocationView) -> float:
-        away = _distance(location, centre)
+        away = _distance(catalogue, location, centre)
         return _NOWHERE if away is None else away
 
     return min(locations, key=distance)
 
 
-def _distance(location: LocationView | None, centre: tuple[float, float] | None) -> float | None:
-    if location is None or centre is None or location.latitude is None or location.longitude is None:
-        return None
-    return distance_km(*centre, location.latitude, location.longitude)
+def position(catalogue: Catalogue, location: LocationView) -> tuple[float, float] | None:
+    """Where a house stands; without coordinates the middle of its municipality, as the search counts too."""
+    if location.latitude is not None and location.longitude is not None:
+        return location.latitude, location.longitude
+    return catalogue.places.centre(location.place) if location.place else None
+
+
+def _distance(
+    catalogue: Catalogue, location: LocationView | None, centre: tuple[float, float] | None
+) -> float | None:
+    there = position(catalogue, location) if location is not None else None
+    return distance_km(*centre, *there) if centre is not None and there is not None else None
 
 
 def _is_closed(catalogue: Catalogue, desk: Desk, at: datetime) -> bool:
@@ -206,8 +216,8 @@ def fitting_offers(
             covering = 0
         same_kinds = tuple(kind for kind in service.contact_kinds if kind in weights)
         same_topics = tuple(topic for topic in service.topics if topic in wanted_topics)
-        location, _ = _house(service, area, centre)
-        distance = _distance(location, centre)
+        location, _ = _house(catalogue, service, area, centre)
+        distance = _distance(catalogue, location, centre)
         has_age = age is not None and (service.minimum_age is not None or service.maximum_age is not None)
         sort_key = (
             -(sum(weights[kind] for kind in same_kinds) + 2 * len(same_topics) + has_age),

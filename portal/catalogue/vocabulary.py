@@ -22,7 +22,7 @@ ORGANIZATION_KINDS = "organization_kinds"
 
 TAXONOMIES = (*dict.fromkeys(TERM_FIELDS.values()), ORGANIZATION_KINDS)
 
-DANGER_KINDS = ("notruf", "krisentelefon", "jugendamt_schutz", "gewaltschutz")
+DANGER_KINDS = ("notruf", "krisentelefon", "jugendamt_schutz", "gewaltschutz", "wohnungsnotfall")
 """Somebody may be in danger: these must have a desk of their own, the clearing desk is not enough."""
 
 TRANSLATABLE = {

@@ -518,6 +518,7 @@ def _rule(
                 say=say(audience),
                 place_counts=place_counts,
                 law=law,
+                prefer_topic=spec.prefer_topic,
             )
             for audience in audiences
         },

@@ -171,6 +171,8 @@ class RuleSpec(_Spec):
     also: list[Kind | AlsoSpec] = Field(default_factory=list)
     why_not: list[WhyNotSpec] = Field(default_factory=list)
     place_counts: PlaceCounts | None = None
+    prefer_topic: Identifier | None = None
+    """Of several equal desks the one whose first topic this is: the police when somebody threatens, not the ambulance."""
     law: str | None = None
     valid_from: date | None = None
     valid_to: date | None = None
@@ -344,6 +346,7 @@ class Need:
     place_counts: str
     named_kind: str | None = None
     law: str | None = None
+    prefer_topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ TEXT = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categorie
 
 fuzz = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,
@@ -98,7 +98,7 @@ def test_garbage_in_the_questionnaire_never_breaks_it(
     one_contact(client, lang)
 
 
-@fuzz
+@settings(fuzz, max_examples=20)
 @given(lang=LANGUAGES, data=st.data())
 def test_any_answers_end_at_one_first_contact(app: Flask, lang: str, data: st.DataObject) -> None:
     client = PageClient(app)
@@ -116,7 +116,8 @@ def test_any_answers_end_at_one_first_contact(app: Flask, lang: str, data: st.Da
         question = portal.clearing.question(question_id)
         most = question.max_choices if question.type == "multiple" else 1
         chosen = data.draw(st.lists(st.sampled_from(offered), min_size=1, max_size=most, unique=True))
-        form: dict[str, Any] = {"answer": [*chosen, *data.draw(st.lists(TEXT, max_size=1))]}
+        noise = [text for text in data.draw(st.lists(TEXT, max_size=1)) if text not in offered]
+        form: dict[str, Any] = {"answer": [*chosen, *noise]}
         if question.type == "place" and data.draw(st.booleans()):
             form["answer"] = [data.draw(st.sampled_from(places))]
         token = TOKEN.search(body)
@@ -124,7 +125,7 @@ def test_any_answers_end_at_one_first_contact(app: Flask, lang: str, data: st.Da
         response = client.post(urlsplit(path).path, {"csrf_token": token[1], **form})
         assert response.status_code == 303, (path, form)
         path = str(response.location)
-        if number >= 1:
+        if number == 1:
             assert client.get(f"/{lang}/result").status_code == 200, "two answers are enough"
     else:
         raise AssertionError(f"more than eight questions, now at {path}")

@@ -164,11 +164,15 @@ def test_open_now_is_open_now(app: Flask) -> None:
         assert any(hours.open_now([text], NOW, subdivision="ST", timezone=BERLIN) for text in texts), slug
 
 
-def test_at_night_other_offers_are_open(prepared: Any) -> None:
-    night = build(prepared("harz"), now=lambda: datetime(2026, 11, 21, 2, 0, tzinfo=UTC))
-    at_three = set(shown(offers(PageClient(night), open=1, show=200)))
-    day = build(prepared("harz"), now=lambda: NOW)
-    at_ten = set(shown(offers(PageClient(day), open=1, show=200)))
+@pytest.fixture(scope="module")
+def at_night(prepared: Any) -> PageClient:
+    """Sunday, half past two."""
+    return PageClient(build(prepared("harz"), now=lambda: datetime(2026, 11, 22, 1, 30, tzinfo=UTC)))
+
+
+def test_at_night_other_offers_are_open(harz: PageClient, at_night: PageClient) -> None:
+    at_three = set(shown(offers(at_night, open=1, show=200)))
+    at_ten = set(shown(offers(harz, open=1, show=200)))
     assert at_three < at_ten
     assert "notruf-112" in at_three
 
@@ -407,26 +411,29 @@ def change(settings: Settings, slug: str, **values: Any) -> None:
 def test_what_is_not_public_is_nowhere(own_settings: Settings, values: dict[str, Any]) -> None:
     slug = "schuldnerberatung"
     app = build(own_settings, now=lambda: NOW)
-    before = PageClient(app)
-    view = app.extensions["portal"].catalogue.service(slug)
+    client = PageClient(app)
+    found = app.extensions["portal"].catalogue
+    view = found.service(slug)
     assert view is not None
     pages = ["/de/offers?show=200", f"/de/offers?q={quote(view.name)}", f"/de/topics/{view.topics[0]}",
              f"/de/organizations/{view.organization.slug}", f"/de/offers?kind={view.contact_kinds[0]}"]  # fmt: skip
+    suggestions = f"/de/suggest/offers?q={quote(view.name[:12])}"
     link = f'/de/offers/{slug}"'
-    assert any(link in before.get(path).get_data(as_text=True) for path in pages)
+    assert all(link in client.get(path).get_data(as_text=True) for path in pages)
+    assert view.name in unescape(client.get(suggestions).get_data(as_text=True))
     change(own_settings, slug, **values)
-    client = PageClient(build(own_settings, now=lambda: NOW))
+    time_passes(app)
     assert client.get(f"/de/offers/{slug}").status_code == 404
-    assert client.get(f"/de/offers/{slug}/hours.ics").status_code == 404
-    for path in pages:
+    for rest in ("hours.ics", "qr.svg"):
+        assert client.get(f"/de/offers/{slug}/{rest}").status_code == 404
+    for path in (*pages, *(f"/de/offers/{s.slug}" for s in found.services_of_topic(view.topics[0]))):
         assert link not in client.get(path).get_data(as_text=True), path
-    other = [
-        f"/de/offers/{s.slug}"
-        for s in client.app.extensions["portal"].catalogue.services_of_topic(view.topics[0])
-    ]
-    for path in other:
-        assert link not in client.get(path).get_data(as_text=True), "among similar ones"
-    assert view.name not in client.get(f"/de/suggest/offers?q={quote(view.name[:12])}").get_data(as_text=True)
+    assert view.name not in unescape(client.get(suggestions).get_data(as_text=True))
+
+
+def time_passes(app: Flask) -> None:
+    """The catalogue looks for changes at most once per second."""
+    app.extensions["portal"].catalogue._checked_at = float("-inf")
 
 
 def test_a_change_is_seen_by_a_running_portal(
@@ -439,11 +446,11 @@ def test_a_change_is_seen_by_a_running_portal(
     for _ in range(2):
         assert client.get(f"/de/offers/{slug}").status_code == 200
     change(own_settings, slug, name="Hilfe ganz neuer Name")
-    app.extensions["portal"].catalogue._checked_at = float("-inf")
+    time_passes(app)
     assert client.page(f"/de/offers/{slug}").h1 == "Hilfe ganz neuer Name"
     assert slug in shown(offers(client, q="ganz neuer Name"))
     change(own_settings, slug, status=Status.DRAFT)
-    app.extensions["portal"].catalogue._checked_at = float("-inf")
+    time_passes(app)
     assert client.get(f"/de/offers/{slug}").status_code == 404
     assert slug not in shown(offers(client, q="ganz neuer Name"))
 
@@ -518,9 +525,8 @@ def test_helplines_by_need_those_that_answer_first(app: Flask) -> None:
     assert page.all('main a[href="tel:110"]')
 
 
-def test_at_night_the_closed_ones_stand_below(prepared: Any) -> None:
-    app = build(prepared("harz"), now=lambda: datetime(2026, 11, 22, 1, 30, tzinfo=UTC))
-    page = PageClient(app).page("/de/help-now")
+def test_at_night_the_closed_ones_stand_below(at_night: PageClient) -> None:
+    page = at_night.page("/de/help-now")
     mixed = 0
     for need in page.all("main .picks > details"):
         closed = [

@@ -132,7 +132,7 @@ def show_question(question_id: str) -> Any:
     answers, path = current_path()
     first = portal.clearing.questions[0]
     if request.args.get(COOKIE_CHECK) and not answers:
-        return render("public/cookie_needed.html", index=False)
+        return render("public/cookie_needed.html", index=False, minutes=portal.settings.session_minutes)
     if g.get("session_expired") and question_id != first.id:
         return expired()
     question = path.question(question_id)
@@ -295,10 +295,14 @@ def choices_html(question: Question, options: tuple[Option, ...], audience: str,
 
 
 def choice(option: Option, audience: str, chosen: Any) -> Choice:
+    hint = option.hint(audience)
+    words = questionnaire_text(hint) if hint else None
+    if option.id == "outside":
+        words = _("Not in this county: %(region)s", region=current_portal().region.name)
     return Choice(
         option.id,
         questionnaire_text(option.text(audience)),
-        hint=questionnaire_text(hint) if (hint := option.hint(audience)) else None,
+        hint=words,
         icon=option.icon,
         checked=option.id in chosen,
         quiet=option.special,
@@ -363,7 +367,7 @@ def result_bilingual(kind: str) -> Any:
 
 
 def expired() -> Response:
-    return render("public/expired.html", index=False)
+    return render("public/expired.html", index=False, minutes=current_portal().settings.session_minutes)
 
 
 def forget_all() -> Any:

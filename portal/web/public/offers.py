@@ -14,6 +14,7 @@ from flask import Blueprint, Response, g, request, url_for
 from werkzeug.exceptions import NotFound
 
 from portal.catalogue import hours
+from portal.catalogue.matching import fitting_offers
 from portal.catalogue.queries import ServiceView
 from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
 from portal.web.current import current_portal
@@ -373,18 +374,22 @@ def offer_page(service: ServiceView) -> OfferPage:
     )
     phones = presenting.phone_links(service.phones_at(house))
     website = service.url or organization.website
-    opening = presenting.first_opening(service, house)
+    # With several houses one line would be wrong for most of them; each house shows its own.
+    opening = presenting.first_opening(service, house) if len(sites) < 2 else None
     email = service.email or organization.email
     url = addresses.offer(service.slug)
     topics = tuple(
         Link(presenting.term_label("topics", code), url_for("public.topic", code=code))
         for code in service.topics
     )
-    similar = [
-        other
-        for other in presenting.sort_for_list(portal.catalogue.services_of_topic(service.topics[0]))
-        if other.slug != service.slug
-    ][:3]
+    similar = fitting_offers(
+        portal.catalogue,
+        kinds=service.contact_kinds[:2],
+        topics=service.topics,
+        place=next((location.place for location in service.locations if location.place), None),
+        exclude={service.slug},
+        limit=3,
+    )
     known = phones or email or any(site.phones for site in sites)
     return OfferPage(
         name=presenting.quiet(service.text("name", lang)),
@@ -413,9 +418,11 @@ def offer_page(service: ServiceView) -> OfferPage:
         legal=service.legal_text,
         freshness=presenting.freshness(service),
         source_url=None,
-        missing=None if known else _("We do not know a phone number yet."),
+        missing=None
+        if known
+        else presenting.missing(service, phones, sites[0] if len(sites) == 1 else None, website),
         topics=topics,
-        similar=tuple(presenting.offer_card(other) for other in similar),
+        similar=tuple(presenting.offer_card(other.service) for other in similar),
         calendar_url=presenting.calendar_url(service),
         share_url=portal.settings.base_url + url,
         share_text=" · ".join(

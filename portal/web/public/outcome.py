@@ -60,11 +60,7 @@ def result_page(
         other = card_of(need, place, formal, avoid=tuple(used))
         used.append(other.slug)
         others.append(other)
-    offers = (
-        None
-        if outcome.safety or outcome.primary.named_kind
-        else offers_for(outcome, answers, place, tuple(used))
-    )
+    offers = offers_for(outcome, answers, place, tuple(used))
     labels = [questionnaire_text(said.label) for said in outcome.because]
     return render(
         "public/result.html",
@@ -79,6 +75,7 @@ def result_page(
             for item in outcome.why_not
         ),
         safety=outcome.safety,
+        elsewhere=outcome.primary.named_kind is not None,
         formal=formal,
         offers=offers,
         offers_url=addresses.offers(kind=outcome.primary.kind, place=place_name(place)),
@@ -180,23 +177,30 @@ def place_hint(
 def desk(need: Need, place: str | None, *, avoid: Collection[str] = ()) -> Desk:
     """The real desk of a need; a second contact is not the same desk as the first when there is another one."""
     portal = current_portal()
-    found = resolve(portal.catalogue, need.kind, place=place, at=portal.now())
+    at = portal.now() if need.urgency in ("now", "today") else None
+    found = resolve(portal.catalogue, need.kind, place=place, at=at)
+    ranked = desks(portal.catalogue, need.kind, place=place)
+    if need.prefer_topic:
+        found = next((d for d in ranked if need.prefer_topic in d.service.topics[:1]), found)
     if found.service.slug in avoid:
-        return next(
-            (d for d in desks(portal.catalogue, need.kind, place=place) if d.service.slug not in avoid), found
-        )
+        return next((d for d in ranked if d.service.slug not in avoid), found)
     return found
 
 
 def offers_for(
     outcome: Outcome, answers: Mapping[str, tuple[str, ...]], place: str | None, used: tuple[str, ...]
 ) -> Markup | None:
-    """The fitting offers as one kept part; None when there are none."""
+    """The fitting offers as one kept part; None when there are none.
+
+    Nobody in danger is shown offers, and nobody who lives elsewhere or has not said what it is about.
+    """
+    topics = topics_of(answers)
+    if outcome.safety or outcome.primary.named_kind or not topics:
+        return None
     portal = current_portal()
     renderer, lang = portal.renderer, current_language().code
     band = AGE_OF_BAND.get((answers.get("age") or ("",))[0])
     kinds = (outcome.primary.kind, *(need.kind for need in outcome.also))
-    topics = topics_of(answers)
     minute = int(portal.now().timestamp() // 60)
     key = ("offers", lang, kinds, topics, place, band, used, minute)
 
@@ -255,13 +259,15 @@ def contact_card(need: Need, found: Desk, *, place: str | None, formal: bool) ->
         say_de=say_german,
         url=addresses.offer(service.slug),
         freshness=presenting.freshness(service),
-        missing=None if elsewhere else missing(phones, site, website, found),
+        missing=None if elsewhere else presenting.missing(service, phones, site, website, formal=formal),
         urgency=need.urgency,
         urgency_text=_(URGENCY[need.urgency]) if need.urgency in URGENCY else None,
         calendar_url=None if elsewhere else presenting.calendar_url(service),
         bilingual_url=addresses.bilingual(need.kind) if lang != "de" else None,
         name_de=shown.name if shown and lang != "de" else None,
         why_de=need.reason if lang != "de" else None,
+        office_de=organization.name if lang != "de" and not elsewhere else None,
+        bring_de=need.bring if lang != "de" else (),
     )
 
 
@@ -285,9 +291,11 @@ def _lang() -> str:
 def office(service: ServiceView, organization: Bit, kind_name: Bit) -> Bit:
     """The organization behind the desk, with the service's own name when that says something new."""
     name = presenting.quiet(service.text("name", _lang()))
-    known = set(significant(kind_name.text)) | set(significant(organization.text))
-    if known.issuperset(significant(name.text)):
+    own, behind = set(significant(name.text)), set(significant(organization.text))
+    if own <= behind | set(significant(kind_name.text)):
         return organization
+    if behind <= own or name.lang != organization.lang:
+        return name
     return Bit(f"{name.text} · {organization.text}", organization.lang, organization.dir)
 
 
@@ -315,22 +323,6 @@ def steps(service: ServiceView, term: TermView | None) -> tuple[str, ...]:
     return presenting.word_list(service, "expectations") or (
         presenting.word_list(term, "expectations") if term else ()
     )
-
-
-def missing(phones: tuple[Any, ...], site: Any, website: str | None, found: Desk) -> str | None:
-    """What is not known is said, with the next best way; a number is never made up."""
-    if phones:
-        return None
-    if site and site.address:
-        if website:
-            return _("We do not know a phone number yet. You can go there, or look on the website.")
-        return _("We do not know a phone number yet. You can simply go there and ask.")
-    if website:
-        return _("We know neither a phone number nor an address yet. The website helps you on.")
-    how = presenting.words(found.service, "application_process")
-    if how:
-        return _("We do not know a phone number yet. This is how you get there: %(how)s", how=how)
-    return _("We do not know a phone number yet. Call 115: they connect you to the right office.")
 
 
 def share_text(card: ContactCard) -> str:

@@ -10,6 +10,7 @@ from flask import g, url_for
 
 from portal.catalogue import hours
 from portal.catalogue.geography import distance_km
+from portal.catalogue.matching import position
 from portal.catalogue.queries import (
     LocationView,
     OrganizationView,
@@ -33,7 +34,7 @@ from portal.web.public.views import (
     PhoneLink,
     Site,
 )
-from portal.web.texts import N_, clock, partial_date, weekday, when
+from portal.web.texts import N_, clock, listing, partial_date, weekday, when
 from portal.web.texts import gettext as _
 
 CHANNEL_LABELS = {
@@ -184,6 +185,32 @@ def first_opening(service: ServiceView, location: LocationView | None) -> Openin
     return None
 
 
+def missing(
+    service: ServiceView,
+    phones: Sequence[PhoneLink],
+    house: Site | None,
+    website: str | None,
+    *,
+    formal: bool = False,
+) -> str | None:
+    """What is not known is said, with the next best way; a number is never made up."""
+    if phones:
+        return None
+    towns = list(dict.fromkeys(a.city for location in service.locations if (a := location.address)))
+    if house and house.address:
+        if formal:
+            return _("We do not know a phone number yet. Going there helps.")
+        return _("We do not know a phone number yet. You can simply go there and ask.")
+    if len(towns) > 1:
+        return _("We do not know a phone number yet. There are offices in %(towns)s.", towns=listing(towns))
+    if website:
+        return _("We do not know a phone number yet. The website helps on.")
+    how = words(service, "application_process")
+    if how and not formal:
+        return _("We do not know a phone number yet. This is how you get there: %(how)s", how=how)
+    return _("We do not know a phone number yet. The public service number 115 connects to the right office.")
+
+
 def only_house(service: ServiceView) -> LocationView | None:
     """The one house of a service; with several nobody can say which one is meant."""
     return service.locations[0] if len(service.locations) == 1 else None
@@ -220,6 +247,17 @@ def calendar_url(service: ServiceView) -> str | None:
     return addresses.offer_calendar(service.slug) if next_slot(service) else None
 
 
+def any_opening(service: ServiceView) -> Opening | None:
+    """Of several houses: whether one of them is open, else when the first one opens."""
+    schedules = {
+        (schedule.channel, schedule.opening_hours): schedule
+        for location in service.locations
+        for schedule in service.schedules_at(location)
+    }
+    visits = [schedule for (channel, _hours), schedule in schedules.items() if channel == "visit"]
+    return opening(visits or list(schedules.values()))
+
+
 def freshness(view: ServiceView | OrganizationView) -> Freshness:
     """ "Confirmed: 20 October 2026" or "As of 2023, not confirmed yet"; never more than is known."""
     known = view.freshness
@@ -240,9 +278,8 @@ def place_centre(ags: str | None) -> tuple[float, float] | None:
 
 def distance_words(location: LocationView | None, ags: str | None) -> str | None:
     centre = place_centre(ags)
-    if centre is None or location is None or location.latitude is None or location.longitude is None:
-        return None
-    return kilometres(distance_km(*centre, location.latitude, location.longitude))
+    there = position(current_portal().catalogue, location) if location is not None else None
+    return kilometres(distance_km(*centre, *there)) if centre is not None and there is not None else None
 
 
 def kilometres(km: float | None) -> str | None:
@@ -306,7 +343,7 @@ def offer_card(
         organization=organization_name(service.organization),
         summary=bit(service.text("description", g.lang)),
         snippet=snippet,
-        opening=first_opening(service, nearest),
+        opening=first_opening(service, nearest) if len(service.locations) < 2 else any_opening(service),
         distance=kilometres(distance) if distance is not None else distance_words(nearest, place),
         town=town(service),
         free=service.cost.option == "free",

@@ -144,6 +144,9 @@ class ContactCard:
     bilingual_url: str | None = None
     name_de: str | None = None
     why_de: str | None = None
+    office_de: str | None = None
+    bring_de: tuple[str, ...] = ()
+    """The German side, to show at the counter."""
 
 
 @dataclass(frozen=True, slots=True)
