@@ -27,7 +27,6 @@ from portal.web.rendering import ASSETS, Renderer, minify_css
 from portal.web.responses import htmx, page_constants
 from portal.web.wiring import Store, open_search, open_store
 
-
 log = logging.getLogger("portal.web")
 
 

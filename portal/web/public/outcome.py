@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Response, request
 from markupsafe import Markup
