@@ -36,6 +36,8 @@ class Router:
             given = json.loads(text)
         except json.JSONDecodeError as error:
             raise BadAnswers(f"not JSON: {error.msg} at character {error.pos}") from None
+        except RecursionError:
+            raise BadAnswers("not an answer set: nested too deeply") from None
         if not isinstance(given, dict):
             raise BadAnswers("expected one object, question id to option id or list of option ids")
         answers, ags, ignored = self._read(given)

@@ -33,7 +33,34 @@ def fail(lines: list[str]) -> None:
 REGION = click.option("--region", help="Region folder; default PORTAL_REGION.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """Turns the errors a person can do something about into one line; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OperationalError, ProgrammingError) as error:
+            # The driver's text may name the host, SQLAlchemy's the statement; neither has the password.
+            reason = str(error.orig).strip().splitlines()
+            raise click.ClickException(
+                f"the database does not answer: {reason[0] if reason else '?'}"
+            ) from None
+        except _expected() as error:
+            raise click.ClickException(str(error)) from None
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Only imported once something went wrong."""
+    from portal.catalogue.reading import CatalogueError
+    from portal.catalogue.search.index import SearchError
+    from portal.clearing import ClearingError
+    from portal.content import PageError
+    from portal.web.languages import CatalogueMissing
+
+    return (CatalogueError, SearchError, ClearingError, PageError, CatalogueMissing)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Anlauf: a clearing portal with guided referral for young people between school and work."""
 
@@ -263,11 +290,23 @@ def catalogue_search(region: str | None, lang: str, limit: int, batch: bool, que
     if not batch:
         click.echo(json.dumps(search_json(search, found, query, lang, limit), ensure_ascii=False, indent=1))
         return
+    failed = False
     for line in sys.stdin:
-        if line.strip():
+        if not line.strip():
+            continue
+        try:
             asked = json.loads(line)
-            answer = search_json(search, found, str(asked.get("query", "")), asked.get("lang", lang), limit)
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            if not isinstance(asked, dict):
+                raise TypeError("expected an object")
+            answer = search_json(
+                search, found, str(asked.get("query", "")), str(asked.get("lang", lang)), limit
+            )
+        except (json.JSONDecodeError, TypeError, RecursionError) as error:
+            failed = True
+            answer = {"error": f"not a JSON object with a query: {type(error).__name__}"}
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    if failed:
+        sys.exit(1)
 
 
 @main.group()

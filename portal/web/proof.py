@@ -4,6 +4,7 @@ from datetime import date
 
 from portal.catalogue.matching import resolve
 from portal.catalogue.queries import Catalogue
+from portal.catalogue.vocabulary import DANGER_KINDS
 from portal.clearing import load_clearing
 from portal.clearing.checks import Report, check
 from portal.config import Settings
@@ -20,8 +21,11 @@ def prove(settings: Settings, catalogue: Catalogue, *, today: date) -> Report:
     ]
 
     def desk_for(kind: str, place: str) -> bool:
+        """A desk of its own, or the clearing desk; where somebody may be in danger only the former will do."""
         desk = resolve(catalogue, kind, place=place)
-        return desk.level != "clearing" or desk.service.slug == region.clearing_desk
+        if desk.level != "clearing":
+            return True
+        return kind not in DANGER_KINDS and desk.service.slug == region.clearing_desk
 
     return check(
         load_clearing(settings.questionnaires_dir),

@@ -421,9 +421,11 @@ def test_what_is_not_public_is_nowhere(own_settings: Settings, values: dict[str,
     link = f'/de/offers/{slug}"'
     assert all(link in client.get(path).get_data(as_text=True) for path in pages)
     assert view.name in unescape(client.get(suggestions).get_data(as_text=True))
+    before = total(client.page(pages[0]))
     change(own_settings, slug, **values)
     time_passes(app)
     assert client.get(f"/de/offers/{slug}").status_code == 404
+    assert total(client.page(pages[0])) == before - 1 == len(shown(client.page(pages[0])))
     for rest in ("hours.ics", "qr.svg"):
         assert client.get(f"/de/offers/{slug}/{rest}").status_code == 404
     for path in (*pages, *(f"/de/offers/{s.slug}" for s in found.services_of_topic(view.topics[0]))):
@@ -529,10 +531,13 @@ def test_at_night_the_closed_ones_stand_below(at_night: PageClient) -> None:
     page = at_night.page("/de/help-now")
     mixed = 0
     for need in page.all("main .picks > details"):
-        closed = [
-            "Öffnet" in text_of(card) or "Geschlossen" in text_of(card) for card in need.select("li.card")
-        ]
+        cards = need.select("li.card")
+        names = [text_of(card.h3) for card in cards]
+        assert len(names) == len(set(names)), "nobody twice under one need"
+        closed = ["Öffnet" in text_of(card) or "Geschlossen" in text_of(card) for card in cards]
         assert closed == sorted(closed), text_of(need.summary)
+        folded = [card.find_parent("details") is not need for card in cards]
+        assert folded == closed, "who is not there now is folded away"
         mixed += len(set(closed)) == 2
     assert mixed, "a night in which some answer and some do not"
 
