@@ -141,6 +141,8 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
     if settings.proxies:
         hops = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    # The server forks its workers from this process; a connection must not be shared by two of them.
+    store.engine.dispose()
     log.info("region %s, languages %s", settings.region, ",".join(codes))
     return app
 

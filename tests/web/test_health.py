@@ -138,3 +138,9 @@ def test_head_answers_like_get_without_a_body(app: Flask) -> None:
         assert head.status_code == get.status_code
         assert head.get_data() == b""
         assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+def test_no_connection_is_open_when_the_workers_are_forked(prepared):
+    app = build(prepared("musterkreis"))
+    assert app.extensions["portal"].store.engine.pool.checkedin() == 0
+    assert PageClient(app).get("/readyz").status_code == 200
