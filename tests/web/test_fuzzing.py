@@ -179,6 +179,7 @@ KNOWN = [
 @example(lang="de", pairs=[("age", "²")], headers={})
 @example(lang="de", pairs=[("km", "²"), ("place", "Quellmünde")], headers={})
 @example(lang="de", pairs=[("language", "zz")], headers={})
+@example(lang="de", pairs=[("language", "de_DE")], headers={})
 @example(lang="ar", pairs=[("language", "äö"), ("language", "qqq")], headers={})
 @example(lang="de", pairs=[("place", "\0"), ("q", "\x001\0")], headers={"HX-Request": "true"})
 def test_any_search_is_answered(

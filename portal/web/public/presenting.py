@@ -405,7 +405,7 @@ def helpline(service: ServiceView) -> Helpline:
 def is_language(code: str) -> bool:
     """Whether a code names a language that can be shown by name."""
     try:
-        return code.isascii() and bool(Locale.parse(code))
+        return code.isascii() and bool(Locale.parse(code, sep="-"))
     except (UnknownLocaleError, ValueError):
         return False
 
