@@ -47,6 +47,8 @@ class Portal:
     search: SearchService
     pages: Pages
     now: Callable[[], datetime]
+    policies: dict[str, str]
+    """Content-Security-Policy by style sheet."""
     page_constants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def machine_languages(self) -> frozenset[str]:
@@ -112,12 +114,16 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
         search=open_search(settings, store),
         pages=Pages(settings.content_dir, settings.region, editorial_values(region, settings)),
         now=now,
+        policies={
+            name: security.content_policy(digest, region.exit_url)
+            for name, digest in renderer.style_hashes.items()
+        },
     )
     app.extensions["portal"] = portal
     codes = tuple(languages)
     locale.install(app, codes, str(settings.translations_dir))
     htmx.init_app(app)
-    security.install(app, settings, style_hashes=renderer.style_hashes, exit_url=region.exit_url)
+    security.install(app, settings, exit_url=region.exit_url)
     errors.install(app, codes)
     app.register_blueprint(assets.blueprint(files))
     app.register_blueprint(health.bp)

@@ -29,6 +29,7 @@ def install(app: Flask, codes: tuple[str, ...]) -> None:
         body = portal.renderer.fragments.plain(text)
         response = Response(body, status=status, content_type="text/html; charset=utf-8")
         response.headers["Cache-Control"] = NO_STORE
+        response.headers["Content-Security-Policy"] = portal.policies["full"]
         response.headers["Content-Language"] = g.lang
         response.headers["Vary"] = "HX-Request, Accept-Language"
         return response

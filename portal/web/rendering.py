@@ -125,9 +125,10 @@ class Renderer:
         self._styles = styles
         self.fragments = Fragments()
         self.packer = Packer()
-        self.style_hashes = tuple(
-            base64.b64encode(hashlib.sha256(css.encode()).digest()).decode() for css in styles.values()
-        )
+        self.style_hashes = {
+            name: base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+            for name, css in styles.items()
+        }
         self._environments: dict[str, Environment] = {}
         for language in languages:
             environment = _LanguageEnvironment(

@@ -140,6 +140,7 @@ def render(
     text = portal.renderer.page(g.lang, template, context, fragment=part)
     response = Response(status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = g.lang
+    response.headers["Content-Security-Policy"] = portal.policies[style]
     public = bool(keep) and status == 200
     response.headers["Cache-Control"] = PUBLIC if public else cache
     response.headers["Vary"] = "HX-Request, Accept-Encoding"

@@ -4,7 +4,7 @@ Settled once here, so that no route can forget it. The rules: no third-party req
 nothing personal in a referrer, answers never in a shared cache.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -122,7 +122,28 @@ def refuse_cross_site() -> None:
         abort(403)
 
 
-def install(app: Flask, settings: Settings, *, style_hashes: Sequence[str], exit_url: str) -> None:
+def content_policy(style_hash: str | None, exit_url: str) -> str:
+    """The Content-Security-Policy of a page with that style sheet; None for answers that are no page.
+
+    Exit posts to us and is sent on to the neutral page, so forms may end there.
+    """
+    exit_origin = "{0.scheme}://{0.netloc}".format(urlsplit(exit_url))
+    style = [f"style-src 'sha256-{style_hash}'"] if style_hash else []
+    return "; ".join(
+        (
+            "default-src 'none'",
+            *style,
+            "script-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            f"form-action 'self' {exit_origin}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def install(app: Flask, settings: Settings, *, exit_url: str) -> None:
     """Configure cookies and put the headers on every response."""
     app.session_interface = AnswerSessions(settings.secret_key)
     app.config.update(
@@ -134,31 +155,20 @@ def install(app: Flask, settings: Settings, *, style_hashes: Sequence[str], exit
         WTF_CSRF_ENABLED=True,
         MAX_CONTENT_LENGTH=64 * 1024,
     )
-    exit_origin = "{0.scheme}://{0.netloc}".format(urlsplit(exit_url))
-    hashes = " ".join(f"'sha256-{digest}'" for digest in style_hashes)
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src {hashes}",
-            "script-src 'self'",
-            "img-src 'self' data:",
-            "connect-src 'self'",
-            f"form-action 'self' {exit_origin}",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
     headers = [
-        ("Content-Security-Policy", policy),
         ("Referrer-Policy", "no-referrer"),
         ("X-Content-Type-Options", "nosniff"),
     ]
     if settings.https:
         headers.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
 
+    no_page = content_policy(None, exit_url)
+
     @app.after_request
     def secure(response: Response) -> Response:
         response.headers.extend(headers)
+        if "Content-Security-Policy" not in response.headers:
+            response.headers["Content-Security-Policy"] = no_page
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         return response
