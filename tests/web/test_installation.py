@@ -17,34 +17,20 @@ from tests.web.walking import walk
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture(scope="module", params=["whoosh", "postgres"])
-def engine_of_search(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
-def said(engine_of_search: str) -> list[str]:
+def said() -> list[str]:
     return []
 
 
 @pytest.fixture(scope="module")
 def on_postgres(
-    postgres: PostgresCluster,
-    tmp_path_factory: pytest.TempPathFactory,
-    said: list[str],
-    engine_of_search: str,
+    postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactory, said: list[str]
 ) -> Iterator[Flask]:
     with postgres.database() as url:
         # Hosters give the short form, without the driver.
         url = url.replace("postgresql+psycopg://", "postgresql://")
         folder = tmp_path_factory.mktemp("installation")
-        settings = Settings(
-            secret_key=SECRET,
-            region="musterkreis",
-            data_dir=folder,
-            database_url=url,
-            search=engine_of_search,  # type: ignore[arg-type]
-        )
+        settings = Settings(secret_key=SECRET, region="musterkreis", data_dir=folder, database_url=url)
         prepare(settings, said.append)
         app = build(settings, now=lambda: NOW)
         yield app
@@ -57,8 +43,6 @@ def test_everything_was_prepared_in_the_named_database(on_postgres: Flask, said:
     assert "database ready" in said
     assert "search index built" in said
     assert not list(Path(portal.settings.data_dir).glob("*.sqlite3"))
-    assert portal.search.stats()["engine"] == portal.settings.search
-    assert portal.settings.index_dir.exists() is (portal.settings.search == "whoosh")
     assert on_postgres.test_client().get("/readyz").status_code == 200
 
 
