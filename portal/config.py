@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PORTAL_"
@@ -30,7 +30,8 @@ class Settings(BaseModel):
     """SQLAlchemy URL; empty means SQLite in `data_dir`, one file per region."""
     secret_key: str = Field(repr=False)
     region: str = Field(default="harz", pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    search: Literal["whoosh"] = "whoosh"
+    search: Literal["whoosh", "postgres"] = "whoosh"
+    """Where the search index lives: in files of this machine, or in the PostgreSQL database."""
     base_url: str = ""
     """Public address without a trailing slash; empty means links are relative."""
     content_dir: Path = ROOT / "content"
@@ -50,6 +51,16 @@ class Settings(BaseModel):
         value = value.rstrip("/")
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        return value
+
+    @field_validator("search")
+    @classmethod
+    def _index_has_a_database(cls, value: str, info: ValidationInfo) -> str:
+        url = str(info.data.get("database_url", ""))
+        if value == "postgres" and not url.startswith("postgres"):
+            raise ValueError(
+                "postgres keeps the index in PostgreSQL: PORTAL_DATABASE_URL must name a database there"
+            )
         return value
 
     @property

@@ -51,8 +51,9 @@ def _unprivileged_user() -> str | None:
 
 
 class PostgresCluster:
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, options: str = _OPTIONS) -> None:
         self._binaries = binaries
+        self._options = options
         self._user = _unprivileged_user()
         # Not pytest's own folder: the path of a socket may have only 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="anlauf-pg-"))
@@ -87,7 +88,7 @@ class PostgresCluster:
         )  # fmt: skip
         self._run(
             str(self._binaries / "pg_ctl"), "-D", data, "-w", "-t", "60", "-l", str(self._folder / "log"),
-            "-o", f"{_OPTIONS} -k {self._folder}", "start",
+            "-o", f"{self._options} -k {self._folder}", "start",
         )  # fmt: skip
 
     def stop(self) -> None:

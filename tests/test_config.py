@@ -130,6 +130,14 @@ def test_the_database_is_a_file_per_region_unless_one_is_named(tmp_path):
     assert named.database == "postgresql://portal@db/portal"
 
 
+def test_the_index_in_postgresql_needs_postgresql(tmp_path):
+    url = "postgresql://portal@db/portal"
+    assert from_env(secret_key=SECRET, search="postgres", database_url=url).search == "postgres"
+    for other in ("", f"sqlite:///{tmp_path}/a.sqlite3"):
+        with pytest.raises(SettingsError, match=r"PORTAL_SEARCH: .*PORTAL_DATABASE_URL"):
+            from_env(secret_key=SECRET, search="postgres", database_url=other)
+
+
 @pytest.mark.parametrize(
     ("given", "kept", "https"),
     [

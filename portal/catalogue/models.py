@@ -465,3 +465,37 @@ class Locality(Table, table=True):
     postal_code: str
     postal_code_uncertain: bool = False
     position: int = 0
+
+
+class SearchMiss(Table, table=True):
+    """A search term that found nothing on at least three days."""
+
+    __tablename__ = "search_miss"
+
+    region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
+    language: str = Field(primary_key=True)
+    term: str = Field(primary_key=True)
+    """Folded words."""
+    count: int
+    first_day: date
+    last_day: date
+
+
+class SearchMissDay(Table, table=True):
+    """The salt of a day's marks. Once it is gone, nobody can tell what the marks stood for."""
+
+    __tablename__ = "search_miss_day"
+
+    region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
+    day: date = Field(primary_key=True)
+    salt: str
+
+
+class SearchMissMark(Table, table=True):
+    """That something was looked for in vain on a day, as a salted hash."""
+
+    __tablename__ = "search_miss_mark"
+
+    region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
+    day: date = Field(primary_key=True)
+    digest: str = Field(primary_key=True)

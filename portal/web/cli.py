@@ -13,10 +13,12 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from portal.config import Settings, SettingsError
 
 
-def settings_for(region: str | None = None, **changes: Any) -> Settings:
+def settings_for(region: str | None = None, *, engine: str | None = None, **changes: Any) -> Settings:
     environ = dict(os.environ)
     if region:
         environ["PORTAL_REGION"] = region
+    if engine:
+        environ["PORTAL_SEARCH"] = engine
     try:
         settings = Settings.from_environment(environ, make_secret=True)
     except SettingsError as error:
@@ -309,6 +311,66 @@ def catalogue_search(region: str | None, lang: str, limit: int, batch: bool, que
         sys.exit(1)
 
 
+@catalogue.command("evaluate")
+@REGION
+@click.option(
+    "--file",
+    "paths",
+    multiple=True,
+    default=["tests/search/judged.yaml"],
+    show_default=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Judged queries; may be given several times.",
+)
+@click.option("--engine", "engines", multiple=True, help="Default PORTAL_SEARCH; may be given several times.")
+@click.option("--success", default=0.97, show_default=True, type=click.FloatRange(0, 1), help="At least.")
+@click.option("--urgent", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="At least.")
+@click.option("--false-alarms", default=0.01, show_default=True, type=click.FloatRange(0, 1), help="At most.")
+@click.option("--failures/--no-failures", default=True, help="List the queries that failed.")
+def catalogue_evaluate(
+    region: str | None,
+    paths: tuple[Path, ...],
+    engines: tuple[str, ...],
+    success: float,
+    urgent: float,
+    false_alarms: float,
+    failures: bool,
+) -> None:
+    """Measure the search against judged queries; fails below the limits."""
+    from portal.catalogue.search import evaluate
+    from portal.web.wiring import open_search
+
+    good = True
+    for engine in engines or (None,):
+        settings = settings_for(region, engine=engine)
+        store = _prepared(settings)
+        service = open_search(settings, store)
+        service.rebuild_if_needed()
+        for path in paths:
+            try:
+                queries = evaluate.read_judged(path)
+            except evaluate.JudgementError as error:
+                raise click.ClickException(str(error)) from None
+            if unknown := evaluate.unknown_codes(queries, store.catalogue):
+                fail([f"{path.name}: {line}" for line in unknown])
+            judgements = evaluate.evaluate(queries, evaluate.asker(service, store.catalogue))
+            total = evaluate.figures(judgements)
+            click.echo(f"{path.name}, {settings.region}, {settings.search}")
+            click.echo(f"{'':5}{'queries':>8}{'success@5':>11}{'MRR':>8}{'urgent':>8}{'false alarms':>14}")
+            for language, row in {**evaluate.by_language(judgements), "all": total}.items():
+                click.echo(
+                    f"{language:5}{row.queries:>8}{row.success:>11.1%}{row.mrr:>8.3f}{row.urgent:>8.1%}"
+                    f"{row.false_alarms:>14.1%}"
+                )
+            if failures:
+                for judgement in judgements:
+                    if not judgement.fine:
+                        click.echo(f"  {judgement}")
+            good = good and total.meets(success=success, urgent=urgent, false_alarms=false_alarms)
+    if not good:
+        sys.exit(1)
+
+
 @main.group()
 def search() -> None:
     """The search index."""
@@ -346,6 +408,20 @@ def search_stats(region: str | None) -> None:
 
     settings = settings_for(region)
     click.echo(json.dumps(open_search(settings, _prepared(settings)).stats(), indent=1))
+
+
+@search.command("misses")
+@REGION
+def search_misses(region: str | None) -> None:
+    """List the terms that found nothing on three days or more, the most frequent first."""
+    from portal.catalogue.search.misses import missed_terms
+
+    settings = settings_for(region)
+    with _prepared(settings).sessions() as session:
+        for missed in missed_terms(session, settings.region):
+            click.echo(
+                f"{missed.count:>6}  {missed.first_day} – {missed.last_day}  {missed.language}  {missed.term}"
+            )
 
 
 @main.group()

@@ -30,5 +30,9 @@ def open_store(settings: Settings, *, today: Callable[[], date] | None = None) -
 
 def open_search(settings: Settings, store: Store) -> SearchService:
     return SearchService.open(
-        store.catalogue, store.sessions, index_dir=settings.index_dir, content_dir=settings.content_dir
+        store.catalogue,
+        store.sessions,
+        index_dir=settings.index_dir,
+        content_dir=settings.content_dir,
+        database=store.engine if settings.search == "postgres" else None,
     )

@@ -14,7 +14,7 @@ from importlib import resources
 
 import Stemmer
 
-ANALYSIS = 1
+ANALYSIS = 2
 
 LANGUAGES = ("de", "en", "tr", "ar", "uk", "ru", "fa", "fr")
 
@@ -69,6 +69,7 @@ _WORD = re.compile(r"§|[^\W_](?:['’ʼ`´]?[^\W_]|[\u0300-\u036f\u064b-\u065f\
 _APOSTROPHE = re.compile(r"['’ʼ`´]")
 _ELISION = re.compile(r"(?:[jldmtsnc]|qu)['’ʼ`´](?=\w)", re.IGNORECASE)
 _GLUED = re.compile(r"[^\W\d_]{3,}(?=\d)|\d+(?=[^\W\d_]{5,})", re.UNICODE)
+_HARD = {"g": "k", "b": "p", "d": "t"}
 _PERSIAN = str.maketrans({"ك": "ک", "ي": "ی"})
 
 _UK_ENDINGS = tuple(
@@ -237,6 +238,9 @@ def stem(word: str, language: str) -> str:
             folded = folded[2:]
         stemmed = _stemmer(language).stemWord(folded)
     stemmed = fold(stemmed)
+    if language == "tr" and len(stemmed) > 3:
+        # A hard sound at the end goes soft before a vowel: meslek, mesleği.
+        stemmed = stemmed[:-1] + _HARD.get(stemmed[-1], stemmed[-1])
     # One or two letters say nothing any more (Turkish "evde" → "ev").
     return stemmed if len(stemmed) >= 3 else folded
 
@@ -356,7 +360,7 @@ STOP_WORDS_BY_LANGUAGE: dict[str, frozenset[str]] = {
     "de": _stop(
         """aber alle allem allen aller alles als also am an ander andere auch auf aus bei beim bin bis bist bitte
         bräuchte brauche brauch da damit dann das dass dein deine deinem deinen deiner dem den denn der des dich die
-        dies diese diesem diesen dieser dir doch dort du durch echt ein eine einem einen einer eines einfach er es
+        dies diese diesem diesen dieser dieses dir doch dort du durch echt ein eine einem einen einer eines einfach er es
         etwas euch für gar gegen gerade gern gerne gibt habe hab haben hat hatte hätte hier ich ihm ihn ihnen ihr ihre
         ihrem ihren ihrer im in ins ist ja jetzt kann kannst können könnte man mal mein meine meinem meinen meiner
         meines mich mir mit möchte muss müssen nach nämlich noch nun nur ob oder ohne schon sehr sei sein seine seinem

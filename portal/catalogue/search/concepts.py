@@ -4,12 +4,14 @@ The words live in `content/synonyms.yaml`; a region may add its own in the same 
 file are carried out here: whole words first, then word starts, then typing errors by word length.
 """
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +24,7 @@ from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import LANGUAGES, STOP_WORDS, STOP_WORDS_BY_LANGUAGE, Token
 
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-_Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)], ...]
+_Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C loader is nine times as fast; it is missing in some builds."""
@@ -117,11 +119,17 @@ class _Entry:
     words: tuple[str, ...]
     content: tuple[int, ...]
     """Positions of the words that carry the meaning."""
+    heavy: int
+    """How many of its words carry meaning by themselves."""
     light: bool
     """Made of stop words and negations only."""
     misspelt: bool
     against: bool
     """From `unlike`: takes the concept away instead of giving it."""
+    done_to_me: bool
+    """A phrase with "mich", "me", "beni": what stands between its words does not matter."""
+    particle: bool
+    """An `unlike` whose last little word makes the difference, as in "schlägt vor"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +183,23 @@ _LIGHT = frozenset(
         "rien",
     ]
 )
+_NEGATIONS = frozenset(analysis.fold(word) for word in ["pas", "plus", "rien", "değil"])
+"""Little words that turn a phrase round: "plus envie de vivre" is not "envie de vivre"."""
+_FILLERS = frozenset(
+    analysis.fold(word)
+    for word in [
+        "mehr", "überhaupt", "heute", "gestern", "nie", "richtig", "oft", "dauernd", "ständig", "länger", "endlich", "langsam",
+        "more", "really", "anymore", "ever", "always", "often", "today", "again", "artık", "hiç", "hiçbir", "hep", "yine",
+        "больше", "совсем", "вообще", "просто", "очень", "сегодня", "опять", "більше", "далі", "зовсім", "просто", "вже",
+        "дуже", "сьогодні", "знову", "vraiment", "jamais", "toujours", "encore", "encor", "souvent", "trop",
+        "tag", "tage", "tagen", "woche", "wochen", "monat", "monaten", "jahr", "jahren", "stunden", "zwei", "drei", "vier",
+        "paar", "viele", "vielen", "letzte", "letzten", "nacht", "abend", "days", "weeks", "months", "years", "two", "three",
+        "many", "last", "night", "günlerdir", "haftalardır", "недель", "месяцев", "дней", "дня", "три", "два", "днів", "тижнів",
+        "місяців", "jours", "semaines", "mois", "ans", "deux", "trois",
+        "دیگر", "هیچ", "امشب", "همیشه", "ابدا", "اليوم", "دائما", "بعد", "الليلة", "خلاص",
+    ]
+)  # fmt: skip
+"""Words that may stand inside an urgent phrase and change nothing."""
 _CLAUSE_STARTS = frozenset(
     analysis.fold(word)
     for word in [
@@ -201,6 +226,16 @@ _CLAUSE_STARTS = frozenset(
 _INFLECTIONS = frozenset(
     ["e", "en", "er", "ern", "em", "es", "s", "n", "in", "innen", "st", "t", "te", "ten", "et", "end"]
 )
+_ME = frozenset(
+    analysis.fold(word)
+    for word in [
+        "mich", "mir", "uns", "me", "us", "beni", "bana", "bizi", "мене", "мені", "нас", "меня", "мне", "مرا", "منو", "nous",
+    ]
+)  # fmt: skip
+_NEAR_ME = 4
+_FAR = 4
+"""How much farther apart words may stand when only words without meaning are between them."""
+_FREE_ORDER = ("uk", "ru", "fa", "tr")
 _FAR_START = {"tr": 7, "uk": 3, "ru": 3, "ar": 3, "fa": 4}
 """How many letters a language may add to the end of a word."""
 _ARABIC_PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ب", "ل", "ف")
@@ -259,18 +294,16 @@ class Concepts:
     def __init__(self, records: Iterable[ConceptRecord]) -> None:
         self._concepts: list[Concept] = []
         self._entries: list[_Entry] = []
+        self._stems: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for record in records:
             self._add(record)
         self._occurrences: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._languages: dict[str, set[str]] = defaultdict(set)
         self._joined: dict[str, list[int]] = defaultdict(list)
-        self._stems: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for entry in self._entries:
             for position, word in enumerate(entry.words):
                 self._occurrences[word].append((entry.number, position))
                 self._languages[word].add(entry.language)
-                if not entry.against:
-                    self._stems[entry.language][analysis.stem(word, entry.language)].add(word)
             if len(entry.words) > 1 and sum(map(len, entry.words)) >= 6:
                 self._joined["".join(entry.words)].append(entry.number)
         meaningful = {
@@ -315,13 +348,18 @@ class Concepts:
             ("de", record.unlike, False, True),
         ]
         for language, texts, misspelt, against in lists:
-            for text in texts:
-                words = tuple(token.fold for token in analysis.tokens(text))
+            for text in (phrase for listed in texts for phrase in phrases(listed)):
+                found = analysis.tokens(text)
+                words = tuple(token.fold for token in found)
                 if not words or (language, words) in seen:
                     continue
+                if not against:
+                    for token in found:
+                        for stem in _stems_of(token.fold, token.text, language):
+                            self._stems[language][stem].add(token.fold)
                 seen.add((language, words))
                 stops = STOP_WORDS if against else STOP_WORDS_BY_LANGUAGE[language]
-                content = tuple(i for i, word in enumerate(words) if word not in stops)
+                content = tuple(i for i, word in enumerate(words) if word not in stops or word in _NEGATIONS)
                 heavy = [i for i in content if words[i] not in _LIGHT]
                 self._entries.append(
                     _Entry(
@@ -331,9 +369,15 @@ class Concepts:
                         text=text,
                         words=words,
                         content=content,
+                        heavy=len(heavy),
                         light=not heavy,
                         misspelt=misspelt,
                         against=against,
+                        done_to_me=not against
+                        and len(words) > 1
+                        and len(content) > 0
+                        and bool(_ME & {*words}),
+                        particle=against and len(words) - 1 not in content,
                     )
                 )
 
@@ -349,21 +393,23 @@ class Concepts:
         `growing`: the last word may still be typed, so its beginning is enough for a weak find.
         """
         likely = analysis.likely_languages(text, language)
-        found: dict[int, _Found] = {}
-        against: list[tuple[int, frozenset[int]]] = []
-        alternatives = [self._alternatives(token.fold, likely) for token in tokens]
+        hits: dict[int, list[_Found]] = defaultdict(list)
+        against: dict[int, list[frozenset[int]]] = defaultdict(list)
+        alternatives = [self._alternatives(token.fold, token.text, likely) for token in tokens]
         if growing and tokens and not alternatives[-1] and not analysis.is_known(tokens[-1].fold):
             alternatives[-1] = self._beginnings(tokens[-1].fold, likely)
         for hit in self._hits(tokens, alternatives, likely, text):
-            if hit.entry.against:
-                if hit.quality >= 0.9:
-                    against.append((hit.entry.concept, hit.tokens))
-                continue
-            best = found.get(hit.entry.concept)
-            found[hit.entry.concept] = hit if best is None else best.better(hit)
-        for concept, span in against:
-            if concept in found and found[concept].tokens <= span:
-                del found[concept]
+            if not hit.entry.against:
+                hits[hit.entry.concept].append(hit)
+            elif hit.quality >= 0.9:
+                against[hit.entry.concept].append(hit.tokens)
+        found: dict[int, _Found] = {}
+        for number, ways in hits.items():
+            # What `unlike` explains is gone; a find that reaches beyond it stands: "schlägt vor und schlägt mich".
+            for hit in ways:
+                told = frozenset(i for i in hit.tokens if tokens[i].fold not in STOP_WORDS) or hit.tokens
+                if not any(told <= span for span in against[number]):
+                    found[number] = found[number].better(hit) if number in found else hit
         return self._ranked(found, tokens, text)
 
     def _ranked(
@@ -442,8 +488,13 @@ class Concepts:
             if not self._plausible(entry, tokens, places, likely):
                 continue
             yield from self._strict(entry, tokens, places, text)
-            if len(entry.content) >= 2 and not entry.light:
-                yield from self._loose(entry, tokens, places)
+            # One word with its little words is too little to be found loosely where danger is concerned.
+            frail = self._concepts[entry.concept].urgent and entry.heavy < 2
+            if entry.done_to_me or (frail and entry.heavy and len(entry.words) > 1 and not entry.against):
+                yield from self._spread(entry, tokens, places)
+            if len(entry.content) >= 2 and not entry.light and not entry.particle:
+                if entry.against or not frail:
+                    yield from self._loose(entry, tokens, places)
         yield from self._written_apart(tokens, likely)
 
     def _plausible(
@@ -495,6 +546,42 @@ class Concepts:
                     quality *= 0.5
                 yield _Found(entry, frozenset(range(start, end)), quality, how, sure)
 
+    def _spread(
+        self, entry: _Entry, tokens: Sequence[Token], places: Mapping[str, list[tuple[int, _Alternative]]]
+    ) -> Iterable["_Found"]:
+        """All words of the phrase near each other: "hat mich gestern wieder geschlagen", "чоловік мене побив".
+
+        Without a "mich" only words that change nothing may stand between them: "не хочу больше жить".
+        """
+        anchor = entry.content[-1]
+        for at, option in places[entry.words[anchor]]:
+            chosen, options = {anchor: at}, [option]
+            for position in range(len(entry.words)):
+                if position == anchor:
+                    continue
+                before = position < anchor
+                near = [
+                    (i, other)
+                    for i, other in places.get(entry.words[position], ())
+                    if i not in chosen.values()
+                    and 0 < abs(i - at) <= _NEAR_ME
+                    and (entry.language in _FREE_ORDER or (i < at) == before)
+                ]
+                if not near:
+                    break
+                i, other = min(near, key=lambda pair: abs(pair[0] - at))
+                chosen[position] = i
+                options.append(other)
+            else:
+                span = range(min(chosen.values()), max(chosen.values()) + 1)
+                between = [tokens[i].fold for i in span if i not in chosen.values()]
+                if not entry.done_to_me and not _FILLERS.issuperset(between):
+                    continue
+                quality = 0.9 * min(o.quality for o in options)
+                yield _Found(
+                    entry, frozenset(chosen.values()), quality, "loose", all(o.sure for o in options)
+                )
+
     def _loose(
         self, entry: _Entry, tokens: Sequence[Token], places: Mapping[str, list[tuple[int, _Alternative]]]
     ) -> Iterable["_Found"]:
@@ -510,7 +597,7 @@ class Concepts:
                 near = [
                     (at, o)
                     for at, o in places[word]
-                    if at not in chosen and abs(at - first) < reach and (not urgent or at > chosen[-1])
+                    if at not in chosen and abs(at - first) < reach + _FAR and (not urgent or at > chosen[-1])
                 ]
                 if not near:
                     break
@@ -518,10 +605,12 @@ class Concepts:
                 chosen.append(at)
                 options.append(o)
             else:
-                if max(chosen) - min(chosen) >= reach:
-                    continue
                 gaps = set(range(min(chosen), max(chosen) + 1)) - set(chosen)
-                only_stops = all(tokens[gap].fold in STOP_WORDS for gap in gaps)
+                only_stops = all(
+                    tokens[gap].fold in STOP_WORDS or tokens[gap].fold in _FILLERS for gap in gaps
+                )
+                if max(chosen) - min(chosen) >= reach and not only_stops:
+                    continue
                 quality = 0.9 * min(o.quality for o in options)
                 sure = only_stops and all(o.sure for o in options)
                 yield _Found(entry, frozenset(chosen), quality, "loose", sure)
@@ -542,20 +631,22 @@ class Concepts:
                     if len(entry.words) == 1 and (len(joined) > 3 or entry.language in likely):
                         yield _Found(entry, span, 0.95, "joined", True)
 
-    def _find_alternatives(self, word: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
+    def _find_alternatives(self, word: str, typed: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
         """Entry words that `word` may stand for: itself and its stems, else word starts, else typing errors."""
         if word in self._singles:
             return (_Alternative(word, 1.0, "exact", sure=True),)
         options: dict[str, _Alternative] = {}
         if word in self._occurrences:
             options[word] = _Alternative(word, 1.0, "exact", sure=True)
-        if len(word) >= 4:
-            for language in likely & self._stems.keys():
+        if len(word) >= 3:
+            # Three letters are a whole root in Arabic: "بيت" in "البيت".
+            for language in likely & self._stems.keys() if len(word) > 3 else likely & {"ar"}:
                 for spelling in _without_clitics(word, language):
-                    for same in self._stems[language].get(analysis.stem(spelling, language), ()):
-                        if same not in options and len(same) >= 4:
-                            sure = abs(len(same) - len(word)) <= 3
-                            options[same] = _Alternative(same, 0.95, "exact", sure=sure)
+                    for stem in _stems_of(spelling, typed, language):
+                        for same in self._stems[language].get(stem, ()):
+                            if same not in options and (len(same) > 3 or self._is_phrase_word(same)):
+                                sure = abs(len(same) - len(word)) <= 3
+                                options[same] = _Alternative(same, 0.95, "exact", sure=sure)
         if word in options and len(word) >= 5:
             # It stands in phrases only ("Azubis finden"); alone it may still be a form of another word ("Azubi").
             options = {**self._starts(word, likely), **options}
@@ -563,12 +654,15 @@ class Concepts:
             return tuple(options.values())
         if len(word) >= 5 and word not in analysis.common_words():
             options = (
-                self._starts(word, likely)
-                or self._tails(word)
+                self._parts(word, likely)
                 or self._typos(word, likely)
                 or self._strange_compounds(word, likely)
             )
         return tuple(options.values())
+
+    def _is_phrase_word(self, word: str) -> bool:
+        """ "ending my life" may be "end my life", though "end" alone is too short to be recognised by its stem."""
+        return len(word) == 3 and word.isascii() and word not in self._singles and word not in STOP_WORDS
 
     def _beginnings(self, start: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
         if len(start) < 4:
@@ -595,6 +689,11 @@ class Concepts:
             if any(len(rest) <= _FAR_START.get(language, 0) and length >= 4 for language in languages):
                 return {start: _Alternative(start, 0.85, "start", sure=length >= 5)}
         return {}
+
+    def _parts(self, word: str, likely: frozenset[str]) -> dict[str, _Alternative]:
+        """Beginning or end of a compound; a beginning that stands in phrases only does not hide the end."""
+        starts = self._starts(word, likely)
+        return starts if self._singles & starts.keys() else {**self._tails(word), **starts}
 
     def _strange_compounds(self, word: str, likely: frozenset[str]) -> dict[str, _Alternative]:
         """Known beginnings with an unknown rest: "jobcenterdings"."""
@@ -640,6 +739,23 @@ class Concepts:
             for candidate, distance in nearest.items()
             if distance == least
         }
+
+
+def _stems_of(folded: str, typed: str, language: str) -> tuple[str, ...]:
+    """The stemmers of Turkish and French read accents, which people type or leave out."""
+    stem = analysis.stem(folded, language)
+    return (stem,) if language not in ("tr", "fr") else tuple({stem, analysis.stem(typed, language)})
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """What an entry of the file stands for: "Mama/Papa haut" is two phrases, "zu Hause" is also written "zuhause"."""
+    alternatives = [word.split("/") for word in text.split()]
+    found = [" ".join(words) for words in product(*alternatives)]
+    together = [_HOME.sub(r"\1hause", phrase) for phrase in found]
+    return tuple(dict.fromkeys((*found, *together)))
+
+
+_HOME = re.compile(r"\b(zu|nach) hause\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ A snapshot is a list of segments that never change. Sets of offers are integers 
 that filters and counts cost next to nothing beside reading the words.
 """
 
+import heapq
 import math
 import threading
 from bisect import bisect_left
@@ -54,25 +55,31 @@ _WORST = 0.12
 """Finds below this share of the best one are left out: they share one weak word."""
 _NEAR_KM = 50.0
 _NOT_SERVED = 0.55
+_NEAR = 0.3
+"""What being next door adds to a score."""
 _AREA_NEARNESS = {8: 0.9, 5: 0.6, 3: 0.4, 2: 0.3, 0: 0.15}
 _OLDEST = 120
+MOST_WAYS = 500
 _KEPT_SCORES = 300_000
 """Scores kept in memory for each process, some 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What filters, sorting and suggestions need of each offer of a segment; positions are document numbers."""
+    """What filters, sorting and suggestions need of each offer of a segment; positions are document numbers.
 
-    ids: tuple[str, ...]
-    slugs: tuple[str, ...]
-    labels: tuple[Mapping[str, Sequence[str]], ...]
+    An engine may hand over sequences that fetch what they are asked for.
+    """
+
+    ids: Sequence[str]
+    slugs: Sequence[str]
+    labels: Sequence[Mapping[str, Sequence[str]]]
     """By language: name, organization, names of the topics."""
-    topics: tuple[Sequence[str], ...]
-    organizations: tuple[str, ...]
-    ages: tuple[tuple[int, int], ...]
-    areas: tuple[Sequence[str], ...]
-    sites: tuple[Sequence[Sequence[object]], ...]
+    topics: Sequence[Sequence[str]]
+    organizations: Sequence[str]
+    ages: Sequence[tuple[int, int]]
+    areas: Sequence[Sequence[str]]
+    sites: Sequence[Sequence[Sequence[object]]]
     periods: Mapping[int, tuple[str | None, str | None]]
     """First and last day as ISO dates, of the offers that have any."""
     _sorting: dict[str, tuple[str, ...]]
@@ -234,6 +241,14 @@ class Snapshot:
         self._sets = _Cache(16)
         self._suggestions = _Cache(16)
 
+    # An engine that fetches what is asked for is told beforehand, to fetch it all at once.
+
+    def expect(self, understood: Understood) -> None:
+        """The words of this query are about to be looked up."""
+
+    def show(self, numbers: Sequence[int]) -> None:
+        """The texts of these offers are about to be read."""
+
     def locate(self, number: int) -> tuple[Segment, int]:
         for segment, offset in zip(reversed(self.segments), reversed(self.offsets), strict=True):
             if number >= offset:
@@ -274,8 +289,10 @@ class Snapshot:
         """Weights of a term (with its language) in each offer."""
         found: _Scores = {}
         for segment, offset in zip(self.segments, self.offsets, strict=True):
-            for number, weight in zip(*segment.postings(term), strict=True):
-                found[offset + number] = weight
+            numbers, weights = segment.postings(term)
+            if offset:
+                numbers = [offset + number for number in numbers]
+            found.update(zip(numbers, weights, strict=True))
         return found
 
     def term(self, term: str) -> _Scores:
@@ -326,17 +343,26 @@ class Snapshot:
         """At most `_MAX_EXPANSIONS` words that begin with `start`, the shortest first."""
         if len(start) < 2:
             return []
+        found = self.continuations(start, language, 40 * _MAX_EXPANSIONS)
+        found.discard(start)
+        return sorted(found, key=lambda word: (len(word), word))[:_MAX_EXPANSIONS]
+
+    def continuations(self, start: str, language: str, limit: int) -> set[str]:
+        """Words that begin with `start`: far more than needed, but not all, "s" opens a tenth of the language."""
         found: set[str] = set()
         for segment in self.segments:
             words = segment.words(language)
             at = bisect_left(words, start)
-            # Far more than needed are looked at, but not all: "s" opens a tenth of the language.
-            for word in words[at : at + 40 * _MAX_EXPANSIONS]:
+            for word in words[at : at + limit]:
                 if not word.startswith(start):
                     break
                 found.add(word)
-        found.discard(start)
-        return sorted(found, key=lambda word: (len(word), word))[:_MAX_EXPANSIONS]
+        return found
+
+    def resembling(self, word: str, language: str, edits: int) -> Iterator[Sequence[str]]:
+        """Lists of words among which are all that `nearest` may take."""
+        for segment in self.segments:
+            yield segment.words(language)
 
     def nearest(self, word: str, languages: Sequence[str]) -> list[tuple[str, str, int]]:
         """Words of the index that `word` may be a misspelling of: language, word, number of edits; best first."""
@@ -345,9 +371,9 @@ class Snapshot:
             return []
         found: dict[tuple[str, str], int] = {}
         for language in languages:
-            for segment in self.segments:
+            for words in self.resembling(word, language, limit):
                 for candidate, distance, _ in process.extract(
-                    word, segment.words(language), scorer=OSA.distance, score_cutoff=limit, limit=8
+                    word, words, scorer=OSA.distance, score_cutoff=limit, limit=8
                 ):
                     if len(candidate) >= 4 and (distance <= 1 or candidate[0] == word[0]):
                         found[language, candidate] = int(distance)
@@ -365,7 +391,8 @@ class Snapshot:
     def spelling(self, word: str, language: str) -> str:
         """How a folded word is written in the texts."""
         scores = self.term(f"{language}:{SURFACE}{word}")
-        for number in sorted(scores, key=lambda number: -scores[number])[:5]:
+        living = (number for number in scores if self.alive[number])
+        for number in sorted(living, key=lambda number: -scores[number])[:5]:
             segment, local = self.locate(number)
             for text in segment.texts(local).get(language, {}).values():
                 for token in analysis.tokens(text):
@@ -488,6 +515,15 @@ class Snapshot:
 
     # -- suggestions ---------------------------------------------------------------------------------------------
 
+    def ways(self, start: str, language: str) -> Iterator[tuple[str, Suggestion]]:
+        """Beginnings of names that begin with `start`, in order, with what each leads to."""
+        starts, ways = self.suggestions(language)
+        at = bisect_left(starts, start)
+        for begin, way in zip(starts[at : at + MOST_WAYS], ways[at : at + MOST_WAYS], strict=True):
+            if not begin.startswith(start):
+                break
+            yield begin, way
+
     def suggestions(self, language: str) -> tuple[list[str], list[Suggestion]]:
         """Beginnings of names, sorted, and beside each what it leads to."""
 
@@ -498,21 +534,34 @@ class Snapshot:
                     continue
                 held = segment.columns
                 labels = held.labels[local]
-                name, organization, *topics = labels.get(language) or labels["de"]
-                ways = [Suggestion("service", name, held.slugs[local])]
-                if organization and held.organizations[local]:
-                    ways.append(Suggestion("organization", organization, held.organizations[local]))
-                ways += [
-                    Suggestion("topic", label, code)
-                    for code, label in zip(held.topics[local], topics, strict=False)
-                ]
-                for way in ways:
-                    words = analysis.normalise(way.text).split()
-                    found.update((" ".join(words[i:]), way) for i in range(len(words)))
+                ways = suggestions_of(
+                    labels.get(language) or labels["de"],
+                    held.slugs[local],
+                    held.organizations[local],
+                    held.topics[local],
+                )
+                found.update((start, way) for way in ways for start in beginnings(way.text))
             ordered = sorted(found, key=lambda pair: (pair[0], pair[1].kind, pair[1].text))
             return [start for start, _ in ordered], [way for _, way in ordered]
 
         return self._suggestions.get(language, make)
+
+
+def suggestions_of(
+    labels: Sequence[str], slug: str, organization: str, topics: Sequence[str]
+) -> list[Suggestion]:
+    """Where the names of one offer in one language lead to; `labels` as in `Columns.labels`."""
+    name, owner, *names = labels
+    ways = [Suggestion("service", name, slug)]
+    if owner and organization:
+        ways.append(Suggestion("organization", owner, organization))
+    return ways + [Suggestion("topic", label, code) for code, label in zip(topics, names, strict=False)]
+
+
+def beginnings(text: str) -> list[str]:
+    """`text` from each of its words on, folded."""
+    words = analysis.normalise(text).split()
+    return [" ".join(words[i:]) for i in range(len(words))]
 
 
 def suggest(snapshot: Snapshot, prefix: str, language: str, limit: int) -> tuple[Suggestion, ...]:
@@ -520,13 +569,9 @@ def suggest(snapshot: Snapshot, prefix: str, language: str, limit: int) -> tuple
     start = analysis.normalise(prefix[:100])
     if not start or limit <= 0:
         return ()
-    starts, ways = snapshot.suggestions(language)
-    at = bisect_left(starts, start)
     found: dict[Suggestion, tuple[bool, int, int, str]] = {}
     order = {"topic": 0, "service": 1, "organization": 2}
-    for begin, way in zip(starts[at : at + 500], ways[at : at + 500], strict=True):
-        if not begin.startswith(start):
-            break
+    for _, way in snapshot.ways(start, language):
         whole = analysis.normalise(way.text).startswith(start)
         found[way] = min(
             found.get(way, (True, 9, 999, "")), (not whole, order[way.kind], len(way.text), way.text)
@@ -549,6 +594,7 @@ def search(
 ) -> SearchResults:
     """Answer a request from a snapshot."""
     understood = understand(request.text, request.language, concepts, places.find if places else None)
+    snapshot.expect(understood)
     scores, corrections = _scores(snapshot, understood)
     asked = bool(understood.words or understood.concepts)
     valid = snapshot.live if request.today is None else snapshot.valid_on(request.today)
@@ -568,8 +614,9 @@ def search(
     place = request.filters.place or request.near
     if place is None and understood.place and request.place_from_text and places:
         place = places.where(understood.place)
-    ordered = _ordered(snapshot, found, scores if asked else None, request, place)
-    page = ordered[max(request.offset, 0) : max(request.offset, 0) + max(request.limit, 0)]
+    start = max(request.offset, 0)
+    end = start + max(request.limit, 0)
+    page = _first(end, snapshot, found, scores if asked else None, request, place)[start:]
     return SearchResults(
         total=found.bit_count(),
         hits=_hits(snapshot, page, request, understood, corrections, place),
@@ -663,24 +710,30 @@ def _lift(snapshot: Snapshot, match: ConceptMatch) -> _Scores:
     return snapshot._words.get(("lift", concept.id), make)
 
 
-def _ordered(
+def _first(
+    number_of_offers: int,
     snapshot: Snapshot,
     found: int,
     scores: Mapping[int, float] | None,
     request: SearchRequest,
     place: Place | None,
 ) -> list[tuple[int, float]]:
-    """Document numbers and their scores in the order to be shown."""
+    """Document numbers and their scores in the order to be shown, up to the end of the page."""
     rank = snapshot.position(request.language)
     distances = snapshot.distances(place) if place else None
     numbers = list(members(found))
     if request.sort == "distance" and distances is not None:
         far = math.inf
-        numbers.sort(key=lambda n: (far if (km := distances[n]) is None else km, rank[n]))
-        return [(number, scores[number] if scores else 0.0) for number in numbers]
+        nearest = heapq.nsmallest(
+            number_of_offers,
+            numbers,
+            key=lambda n: (far if (km := distances[n]) is None else km, rank[n]),
+        )
+        return [(number, scores[number] if scores else 0.0) for number in nearest]
     if scores is None:
-        return [(number, 0.0) for number in sorted(numbers, key=rank.__getitem__)]
-    sure = frozenset(members(snapshot.bits("confirmed=true") & found))
+        return [(number, 0.0) for number in heapq.nsmallest(number_of_offers, numbers, key=rank.__getitem__)]
+    numbers = _hopeful(numbers, scores, number_of_offers, by_place=place is not None)
+    sure = frozenset(members(snapshot.bits("confirmed=true") & bitset(numbers)))
     rows: list[tuple[float, bool, float, int, int]] = []
     for number in numbers:
         score, km = scores[number], math.inf
@@ -690,7 +743,19 @@ def _ordered(
             score *= _nearness(snapshot, number, place, known)
         # Rounded, so that between practically equal offers the confirmed and then the nearer one wins.
         rows.append((-round(score, 2), number not in sure, km, rank[number], number))
-    return [(number, -score) for score, _, _, _, number in sorted(rows)]
+    return [(number, -score) for score, _, _, _, number in heapq.nsmallest(number_of_offers, rows)]
+
+
+def _hopeful(numbers: list[int], scores: Mapping[int, float], wanted: int, *, by_place: bool) -> list[int]:
+    """Those that may still be among the `wanted` first, whatever nearness makes of their score."""
+    if len(numbers) <= 2 * wanted:
+        return numbers
+    if not wanted:
+        return []
+    least, most = (_NOT_SERVED, 1 + _NEAR) if by_place else (1.0, 1.0)
+    # Scores are compared rounded to two digits.
+    bar = (min(heapq.nlargest(wanted, map(scores.__getitem__, numbers))) * least - 0.01) / most
+    return [number for number in numbers if scores[number] >= bar]
 
 
 def _nearness(snapshot: Snapshot, number: int, place: Place, km: float | None) -> float:
@@ -700,7 +765,7 @@ def _nearness(snapshot: Snapshot, number: int, place: Place, km: float | None) -
         near = max(0.0, 1 - km / _NEAR_KM)
     else:
         near = _AREA_NEARNESS.get(max(covering), 0.15) if covering else 0.0
-    return (1.0 if covering else _NOT_SERVED) * (1 + 0.3 * near)
+    return (1.0 if covering else _NOT_SERVED) * (1 + _NEAR * near)
 
 
 def _facets(
@@ -746,6 +811,7 @@ def _hits(
     words = [understood.tokens[i] for i in understood.words]
     markers: dict[str, Marker] = {}
     hits: list[Hit] = []
+    snapshot.show([number for number, _ in ordered])
     for number, score in ordered:
         segment, local = snapshot.locate(number)
         texts = segment.texts(local)

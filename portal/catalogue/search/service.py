@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Engine
+
 from portal.catalogue import revision
 from portal.catalogue.places import PlaceFinder
 from portal.catalogue.queries import Catalogue, ServiceView, published_service_ids, service_views
@@ -61,12 +63,28 @@ class SearchService:
 
     @classmethod
     def open(
-        cls, catalogue: Catalogue, sessions: SessionFactory, *, index_dir: Path, content_dir: Path
+        cls,
+        catalogue: Catalogue,
+        sessions: SessionFactory,
+        *,
+        index_dir: Path,
+        content_dir: Path,
+        database: Engine | None = None,
     ) -> "SearchService":
-        """The search of `catalogue`, with its index in `index_dir`. Reads the synonyms; touches no index yet."""
+        """The search of `catalogue`, with its index in `index_dir`, or in `database` (PostgreSQL) if it is given.
+
+        Reads the synonyms; touches no index yet.
+        """
         own = content_dir / "regions" / catalogue.slug / "synonyms.yaml"
         concepts = concepts_of(content_dir / "synonyms.yaml", own)
-        index = WhooshIndex(index_dir, concepts, Places(lambda: catalogue.places))
+        places = Places(lambda: catalogue.places)
+        index: ServiceIndex
+        if database is None:
+            index = WhooshIndex(index_dir, concepts, places)
+        else:
+            from portal.catalogue.search.postgres import PostgresIndex
+
+            index = PostgresIndex(database, catalogue.slug, concepts, places)
         return cls(catalogue, sessions, index, catalogue.region.languages)
 
     def search(self, request: SearchRequest) -> SearchResults:

@@ -1,6 +1,7 @@
 """Texts with the asked-for words marked."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import Token
@@ -41,7 +42,7 @@ class Marker:
         """`text` in pieces; with `length` only about that many characters around the most marks."""
         spans: list[tuple[int, int]] = []
         if self._surfaces or self._start:
-            spans = [(token.start, token.end) for token in analysis.tokens(text) if self._wanted(token)]
+            spans = [(token.start, token.end) for token in _words(text) if self._wanted(token)]
         start, end = (0, len(text)) if length is None else _window(text, spans, length)
         pieces: list[tuple[str, bool]] = []
         at = start
@@ -59,6 +60,12 @@ class Marker:
         if end < len(text):
             pieces.append((" …", False))
         return tuple(pieces)
+
+
+@lru_cache(maxsize=2048)
+def _words(text: str) -> tuple[Token, ...]:
+    """The same few texts are shown again and again, and cutting them into words is half of a search."""
+    return tuple(analysis.tokens(text))
 
 
 def _window(text: str, spans: Sequence[tuple[int, int]], length: int) -> tuple[int, int]:

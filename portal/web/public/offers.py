@@ -1,7 +1,7 @@
 """Search, offers, organizations, suggestions, and an office hour for the calendar.
 
-Everything is a plain GET form; htmx only fetches the same address earlier. What somebody typed is never kept:
-such answers are private to the browser and stay out of the page cache.
+Everything is a plain GET form; htmx only fetches the same address earlier. What somebody typed is not kept: such
+answers are private to the browser and stay out of the page cache. What found nothing is counted, as `misses` allows.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from portal.catalogue import hours
 from portal.catalogue.matching import fitting_offers
 from portal.catalogue.queries import ServiceView
 from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
+from portal.catalogue.search.misses import count_miss
 from portal.web.current import current_portal
 from portal.web.fragments import without_marks
 from portal.web.public import addresses, presenting
@@ -32,7 +33,7 @@ from portal.web.public.views import (
     OrganizationPage,
     SearchPage,
 )
-from portal.web.responses import PRIVATE, render
+from portal.web.responses import PRIVATE, render, wants_fragment
 from portal.web.texts import N_, listing
 from portal.web.texts import gettext as _
 
@@ -169,6 +170,16 @@ def offers() -> Response:
             count_open_ids=open_ids,
         )
     )
+    if results.fallback and not results.understood.urgent and not wants_fragment():
+        # A fragment is asked for while somebody types: a beginning is no word.
+        count_miss(
+            portal.store.sessions,
+            portal.catalogue.slug,
+            asked.q,
+            g.lang,
+            secret=portal.settings.secret_key,
+            today=presenting.local_now().date(),
+        )
     return render(
         "public/offers.html",
         fragment="results",

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from portal.catalogue.search.analysis import tokens
-from portal.catalogue.search.concepts import SynonymsError, edits_allowed, load_concepts
+from portal.catalogue.search.concepts import SynonymsError, edits_allowed, load_concepts, phrases
 from tests.catalogue.search.conftest import SYNONYMS
 
 
@@ -235,7 +235,7 @@ def test_every_word_of_the_file_is_recognised_as_its_own_concept():
         for language in data["languages"]:
             words = record.get(language, ())
             texts = [text for list_ in words.values() for text in list_] if language == "de" else words
-            for text in texts:
+            for text in (phrase for entry in texts for phrase in phrases(entry)):
                 found = [
                     m
                     for m in concepts.recognise(tokens(text), text, language)
@@ -245,7 +245,7 @@ def test_every_word_of_the_file_is_recognised_as_its_own_concept():
                     missed.append((record["id"], language, text))
                 elif record.get("urgent") and not found[0].urgent:
                     missed.append((record["id"], language, text, "urgent"))
-        for text in record.get("unlike", ()):
+        for text in (phrase for entry in record.get("unlike", ()) for phrase in phrases(entry)):
             if any(m.concept.id == record["id"] for m in concepts.recognise(tokens(text), text, "de")):
                 missed.append((record["id"], "unlike", text))
     assert missed == []
@@ -379,3 +379,69 @@ def test_a_broken_file_is_no_crash(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SynonymsError, match=r"nowhere\.yaml"):
         load_concepts(tmp_path / "nowhere.yaml")
+
+
+def test_an_entry_may_stand_for_several_phrases():
+    assert set(phrases("Mama/Papa haut mich/uns")) == {
+        "Mama haut mich",
+        "Mama haut uns",
+        "Papa haut mich",
+        "Papa haut uns",
+    }
+    assert phrases("von zu Hause weg") == ("von zu Hause weg", "von zuhause weg")
+    assert phrases("Schulden") == ("Schulden",)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "er hat mich gestern abend wieder geschlagen"),
+        ("de", "mein vater schlägt mich und schlägt vor dass ich gehe"),
+        ("uk", "чоловік мене вчора побив"),
+        ("ru", "побил меня отчим"),
+        ("tr", "babam dün akşam beni dövdü"),
+        ("fr", "mon copain m'a frappée"),
+        ("de", "bin gestern von zuhause weggelaufen"),
+    ],
+)
+def test_danger_is_seen_however_the_words_stand(recognise, language, text):
+    assert is_urgent(recognise(text, language))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "mein vater schlägt vor dass ich koch werde"),
+        ("de", "der chef schlägt eine pause vor"),
+        ("de", "meine mutter nervt und schlägt vor auszuziehen"),
+        ("tr", "doktor olmak istiyorum"),
+        ("fr", "il a envie de vivre en allemagne"),
+    ],
+)
+def test_a_harmless_turn_of_phrase_stays_harmless(recognise, language, text):
+    assert not is_urgent(recognise(text, language))
+
+
+def test_turkish_hard_sounds_that_go_soft_are_the_same_word(recognise):
+    assert "berufsberatung" in ids(recognise("hangi mesleğe gideyim", "tr"))
+
+
+def test_words_of_harmless_concepts_raise_no_alarm(concepts):
+    data = yaml.safe_load(SYNONYMS.read_text(encoding="utf-8"))
+    texts = {True: set(), False: set()}
+    for record in data["concepts"]:
+        for language in data["languages"]:
+            words = record.get(language, ())
+            entries = [text for list_ in words.values() for text in list_] if language == "de" else words
+            texts[record.get("urgent", False)] |= {
+                (language, phrase) for entry in entries for phrase in phrases(entry)
+            }
+    # A word may have both meanings, as the Ukrainian for shelter and asylum.
+    harmless = texts[False] - texts[True]
+    alarms = [
+        (language, text)
+        for language, text in sorted(harmless)
+        if is_urgent(concepts.recognise(tokens(text), text, language))
+    ]
+    assert len(harmless) > 3000
+    assert alarms == []

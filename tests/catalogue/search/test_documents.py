@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -42,19 +43,34 @@ def test_every_language_has_its_own_stems():
     assert terms(Texts(name="المدرسة"), "ar").keys() >= {"مدرس"}
 
 
-@pytest.fixture(scope="module", params=REGIONS)
+SHIPPED = [(region, "whoosh") for region in REGIONS] + [
+    pytest.param((region, "postgres"), marks=pytest.mark.postgres) for region in REGIONS
+]
+
+
+@pytest.fixture(scope="module", params=SHIPPED, ids="-".join)
 def shipped(request, tmp_path_factory) -> Iterator[tuple[Catalogue, SearchService, Engine]]:
     """A shipped region, loaded and indexed."""
     folder = tmp_path_factory.mktemp("shipped")
-    with migrated(f"sqlite:///{folder / 'test.db'}") as engine:
+    region, kind = request.param
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'test.db'}"
+        if kind == "postgres":
+            template = request.getfixturevalue("_postgres_template")
+            url = stack.enter_context(request.getfixturevalue("postgres").database(template))
+        engine = stack.enter_context(migrated(url))
         sessions = session_factory(engine)
         with sessions() as session:
-            load_region(
-                session, read_region(CONTENT, request.param), now=datetime(2026, 11, 20, 9, tzinfo=UTC)
-            )
+            load_region(session, read_region(CONTENT, region), now=datetime(2026, 11, 20, 9, tzinfo=UTC))
             session.commit()
-        catalogue = Catalogue(sessions, request.param, today=lambda: date(2026, 11, 20))
-        service = SearchService.open(catalogue, sessions, index_dir=folder / "index", content_dir=CONTENT)
+        catalogue = Catalogue(sessions, region, today=lambda: date(2026, 11, 20))
+        service = SearchService.open(
+            catalogue,
+            sessions,
+            index_dir=folder / "index",
+            content_dir=CONTENT,
+            database=engine if kind == "postgres" else None,
+        )
         service.rebuild()
         yield catalogue, service, engine
 

@@ -1,19 +1,17 @@
 """What every engine must do: the contract of `ServiceIndex`, seen from outside."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.catalogue.geography import distance_km
-from portal.catalogue.search.concepts import Concepts
 from portal.catalogue.search.documents import ServiceDocument, Texts
 from portal.catalogue.search.index import FACETS, Filters, Place, SearchRequest, ServiceIndex, Suggestion
-from portal.catalogue.search.whoosh import WhooshIndex
+from tests.catalogue.search.engines import ENGINES, an_index
 from tests.catalogue.search.samples import (
     HALBERSTADT,
     WERNIGERODE,
@@ -24,31 +22,12 @@ from tests.catalogue.search.samples import (
     some_documents,
 )
 
-KNOWN = {"halberstadt": HALBERSTADT, "wernigerode": WERNIGERODE}
 
-
-class Places:
-    def find(self, text: str) -> str | None:
-        place = KNOWN.get(text.lower())
-        return place.ags if place else None
-
-    def where(self, ags: str) -> Place:
-        return next(place for place in KNOWN.values() if place.ags == ags)
-
-
-def whoosh(folder: Path, concepts: Concepts) -> ServiceIndex:
-    return WhooshIndex(folder / "index", concepts, Places())
-
-
-ENGINES: list[Callable[[Path, Concepts], ServiceIndex]] = [whoosh]
-
-
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.__name__)
+@pytest.fixture(params=ENGINES)
 def empty(request, tmp_path, concepts) -> Iterator[ServiceIndex]:
-    index = request.param(tmp_path, concepts)
-    index.rebuild([], revision=1)
-    yield index
-    index.close()
+    with an_index(request, tmp_path, concepts) as index:
+        index.rebuild([], revision=1)
+        yield index
 
 
 @pytest.fixture
@@ -343,16 +322,15 @@ def in_reach(document: ServiceDocument, place: Place, radius_km: float | None) -
     )
 
 
-@pytest.fixture(scope="module", params=ENGINES, ids=lambda engine: engine.__name__)
+@pytest.fixture(scope="module", params=ENGINES)
 def grown(request, tmp_path_factory, concepts) -> Iterator[ServiceIndex]:
     """Written in three parts with replacements and removals, so that it has several segments and holes."""
-    index = request.param(tmp_path_factory.mktemp("grown"), concepts)
-    index.rebuild(GROWN[:100])
-    index.put([a_document("gone"), *GROWN[90:110]])
-    index.put(GROWN[105:])
-    index.remove([id_of("gone")])
-    yield index
-    index.close()
+    with an_index(request, tmp_path_factory.mktemp("grown"), concepts) as index:
+        index.rebuild(GROWN[:100])
+        index.put([a_document("gone"), *GROWN[90:110]])
+        index.put(GROWN[105:])
+        index.remove([id_of("gone")])
+        yield index
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -374,6 +352,18 @@ def test_filters_and_counts_are_those_of_counting_by_hand(grown, filters, text):
         }
     others = [document for document in documents if passes(document, filters, but="free")]
     assert result.facets["free"] == {"true": sum(document.free for document in others)}
+
+
+@pytest.mark.parametrize("near", [None, WERNIGERODE])
+@pytest.mark.parametrize("text", ["garten", "ausbildung beratung", "schul", "schulden geld mit 17", ""])
+@pytest.mark.parametrize("sort", ["relevance", "distance"])
+def test_pages_of_many_finds_are_the_whole_list(grown, text, near, sort):
+    whole = grown.search(SearchRequest(text, sort=sort, near=near, limit=1000))
+    paged = []
+    for offset in range(0, whole.total, 7):
+        paged += grown.search(SearchRequest(text, sort=sort, near=near, offset=offset, limit=7)).hits
+    assert whole.total > 14
+    assert [(hit.slug, hit.score) for hit in paged] == [(hit.slug, hit.score) for hit in whole.hits]
 
 
 # Life.
@@ -418,6 +408,12 @@ def test_words_of_removed_offers_are_no_longer_suggested(index):
     result = index.search(SearchRequest("quittenmarmelede"))
     assert (result.did_you_mean, result.total) == (None, 0)
     assert index.suggest("quitt", "de") == ()
+
+
+def test_corrections_are_spelt_as_in_offers_that_are_there(index):
+    index.put([a_document("kurz", "Quittenmarmelade", "Quittenmarmelade kochen")])
+    index.put([a_document("kurz", "QuittenMarmelade")])
+    assert index.search(SearchRequest("quittenmarmelede")).did_you_mean == "QuittenMarmelade"
 
 
 def test_revisions(index):
