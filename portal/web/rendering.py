@@ -111,7 +111,7 @@ class Icons:
 def _inner_svg(text: str) -> str:
     text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
     found = re.search(r"<svg[^>]*>(.*)</svg>", text, flags=re.S)
-    return re.sub(r"\s*/>", "/>", found.group(1)) if found else ""
+    return re.sub(r">\s+<", "><", re.sub(r"\s*/>", "/>", found.group(1))).strip() if found else ""
 
 
 class Renderer:

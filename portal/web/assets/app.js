@@ -176,7 +176,11 @@
     box.scrollIntoView({ block: "center" });
   });
   addEventListener("online", () => { const box = one("#offline"); if (box) box.remove(); });
-  if (navigator.serviceWorker) navigator.serviceWorker.register("/worker.js?lang=" + doc.documentElement.lang).catch(() => {});
+  if (navigator.serviceWorker && window.caches) addEventListener("load", () => {
+    const page = "/" + doc.documentElement.lang + "/offline";
+    navigator.serviceWorker.register("/worker.js").catch(() => {});
+    caches.open("offline").then(cache => cache.match(page).then(kept => kept || cache.add(page))).catch(() => {});
+  });
 
   const wrong = one("[data-focus]");
   if (wrong) wrong.focus();

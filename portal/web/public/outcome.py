@@ -205,7 +205,7 @@ def offers_for(
 
     def find() -> str | None:
         found = fitting_offers(
-            portal.catalogue, kinds=kinds, topics=topics, place=place, age=band, exclude=used, limit=4
+            portal.catalogue, kinds=kinds, topics=topics, place=place, age=band, exclude=used, limit=3
         )
         cards = [presenting.offer_card(o.service, place=place, distance=o.distance_km) for o in found]
         if not cards:
