@@ -1,4 +1,7 @@
-"""Start-up time and memory per worker, against a bare Flask under the same gunicorn (one worker each, in turn)."""
+"""Start-up time and memory per worker, against a bare Flask under the same gunicorn, in turn.
+
+Two workers, forked from a process that has loaded the application, as `portal serve` does.
+"""
 
 import statistics
 import subprocess
@@ -21,7 +24,8 @@ def measure(app: str, env: dict[str, str]) -> tuple[float, float]:
         "--bind",
         f"127.0.0.1:{port}",
         "--workers",
-        "1",
+        "2",
+        "--preload",
         "--log-level",
         "error",
     ]
@@ -29,7 +33,7 @@ def measure(app: str, env: dict[str, str]) -> tuple[float, float]:
     try:
         seconds = wait_for(f"http://127.0.0.1:{port}/healthz", process)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return seconds, sum(pss(pid) for pid in children)
+        return seconds, statistics.mean(pss(pid) for pid in children)
     finally:
         process.terminate()
         process.wait(20)
