@@ -1,7 +1,7 @@
 """Texts of the interface from code. msgids are English; extraction finds `_`, `ngettext` and `N_`."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from babel.dates import format_date, format_skeleton, format_time, get_day_names
 from babel.lists import format_list
@@ -77,14 +77,6 @@ def partial_date(text: str) -> str:
 def listing(items: Sequence[str]) -> str:
     """ "a, b and c"."""
     return format_list(items, style="standard", locale=current_language().locale) if items else ""
-
-
-def or_listing(items: Sequence[str]) -> str:
-    return format_list(items, style="or", locale=current_language().locale) if items else ""
-
-
-def month_ago(moment: date, today: date) -> bool:
-    return today - moment > timedelta(days=31)
 
 
 _GREETING = N_("Hello")
