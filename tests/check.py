@@ -164,11 +164,16 @@ def texts(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
             continue
 
 
-def machine_path_pattern(root: Path, home: Path, temporary: Path) -> re.Pattern[str]:
-    """Absolute paths that exist only on the machine of whoever wrote them."""
-    own = {f"{root}", f"{home}/", f"{temporary}/"}
-    if root.parts[1] not in _SYSTEM_FOLDERS:
-        own.add(f"/{root.parts[1]}/")
+def machine_path_pattern(
+    root: Path, home: Path, temporary: Path, neighbours: Iterable[Path] = ()
+) -> re.Pattern[str]:
+    """Absolute paths that exist only on the machine of whoever wrote them.
+
+    The project's own folder and what lies beside it, never all that begins like it: a checkout below
+    /check must not forbid the address /check of the portal.
+    """
+    own = {f"{home}/", f"{temporary}/"}
+    own |= {f"{path}" for path in (root, *neighbours) if len(path.parts) > 2}
     alternatives = [re.escape(path) for path in sorted(own)] + [
         r"/(?:home|Users)/[A-Za-z_]",
         r"[A-Z]:\\Users\\",
@@ -176,8 +181,15 @@ def machine_path_pattern(root: Path, home: Path, temporary: Path) -> re.Pattern[
     return re.compile(r"(?<![\w.}/-])(?:" + "|".join(alternatives) + ")")
 
 
+def neighbours_of(root: Path) -> list[Path]:
+    """What lies beside the project, unless that is a folder every machine has."""
+    return [] if root.parts[1] in _SYSTEM_FOLDERS else sorted(root.parent.iterdir())
+
+
 def machine_path_problems(root: Path = ROOT) -> list[str]:
-    pattern = machine_path_pattern(root, Path.home(), Path(tempfile.gettempdir()).resolve())
+    pattern = machine_path_pattern(
+        root, Path.home(), Path(tempfile.gettempdir()).resolve(), neighbours_of(root)
+    )
     return [
         f"{path.relative_to(root)}:{number}: names a path of this machine"
         for path, text in texts(root)

@@ -70,7 +70,8 @@ def test_the_report_goes_on_after_a_failure_and_lists_it_at_the_end(capsys):
 
 
 def pattern(root: str = "/builds/anlauf"):
-    return check.machine_path_pattern(Path(root), Path("/var/lib/somebody"), Path("/scratch"))
+    beside = [Path(root).parent / "other"] if root.startswith("/builds") else []
+    return check.machine_path_pattern(Path(root), Path("/var/lib/somebody"), Path("/scratch"), beside)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,22 @@ def test_a_path_of_every_machine_is_no_finding(line):
 def test_a_checkout_in_a_system_folder_does_not_forbid_the_whole_folder():
     assert not pattern("/srv/anlauf").search("WorkingDirectory=/srv/other")
     assert pattern("/srv/anlauf").search("/srv/anlauf/portal")
+
+
+@pytest.mark.parametrize("root", ["/check/work/main", "/check"])
+def test_a_checkout_below_a_folder_named_like_an_address_does_not_forbid_the_address(root):
+    """Such a checkout once turned the whole run red over "/<lang:lang>/check/<question_id>"."""
+    assert not pattern(root).search('browser.wait_for_url("/check/age")')
+    assert not pattern(root).search('bp.add_url_rule(f"/{lang}/check")')
+
+
+def test_neighbours_are_only_looked_at_where_the_folder_is_somebodys_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "_SYSTEM_FOLDERS", [])
+    (tmp_path / "main").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert check.neighbours_of(tmp_path / "main") == [tmp_path / "main", tmp_path / "notes"]
+    monkeypatch.setattr(check, "_SYSTEM_FOLDERS", [tmp_path.parts[1]])
+    assert check.neighbours_of(tmp_path / "main") == []
 
 
 def test_without_git_the_files_themselves_are_read(tmp_path):
