@@ -111,7 +111,7 @@ def test_a_checkout_in_a_system_folder_does_not_forbid_the_whole_folder():
     assert pattern("/srv/anlauf").search("/srv/anlauf/portal")
 
 
-@pytest.mark.parametrize("root", ["/check/work/main", "/check"])
+@pytest.mark.parametrize("root", ["/check/builds/main", "/check"])
 def test_a_checkout_below_a_folder_named_like_an_address_does_not_forbid_the_address(root):
     """Such a checkout once turned the whole run red over "/<lang:lang>/check/<question_id>"."""
     assert not pattern(root).search('browser.wait_for_url("/check/age")')
