@@ -41,6 +41,22 @@ class Settings(BaseModel):
     """Answers are forgotten after this long without a step."""
     page_cache: bool = True
     page_cache_seconds: int = Field(default=60, ge=1, le=3600)
+    smtp_host: str = ""
+    """Mail server; empty means that mails are printed and kept in `data_dir/mail`, for trying things out."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: str = Field(default="", repr=False)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    mail_from: str = "Anlauf <anlauf@localhost>"
+    redis_url: str = Field(default="", repr=False)
+    """Shared counters for rate limits when there are several machines; empty keeps them in each process."""
+    second_factor: Literal["optional", "administrators", "everybody"] = "administrators"
+    """Who has to sign in with a second factor; the others may."""
+    audit_days: int = Field(default=730, ge=30, le=3650)
+    """How long the log of what was done is kept."""
+    translator_url: str = ""
+    """A LibreTranslate-compatible server of your own for machine drafts; empty is off."""
+    translator_key: str = Field(default="", repr=False)
     proxies: int = Field(default=0, ge=0, le=5)
     """Reverse proxies in front whose X-Forwarded-* headers are trusted."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -8,7 +8,7 @@ Ids are UUID version 5 of region and slug, so that loading the same content agai
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import (
     JSON,
@@ -28,7 +28,10 @@ _ROOT = UUID("6f1c5f0e-9a55-5f0b-8a4e-2f6f3b0a9d11")
 
 
 class Status(StrEnum):
-    """`archived`: no longer in the content files, or withdrawn; kept, because referrals may point to it."""
+    """`archived`: no longer in the content files, or withdrawn; kept, because referrals may point to it.
+
+    What waits for a review is a `Proposal` beside the entry, so that the public goes on seeing the entry as it was.
+    """
 
     DRAFT = "draft"
     PUBLISHED = "published"
@@ -86,6 +89,8 @@ class Region(Table, table=True):
     """The region's `RegionFile`."""
     surroundings: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """`neighbours` and `shared_postal_codes` of its `PlacesFile`."""
+    overrides: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    """Fields of `RegionFile` that were set in the admin pages; they win over `settings`, which a load replaces."""
     content_hash: str | None = None
     """Fingerprint of the files it was loaded from; equal means that there is nothing to load."""
     loaded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -180,6 +185,8 @@ class Organization(Sourced, Loaded, table=True):
     status: str = Status.PUBLISHED.value
     confidential: bool = False
     """Runs a shelter: no address of this organization is ever shown."""
+    archived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """By hand; 90 days later the entry may be erased."""
     position: int = 0
 
 
@@ -262,6 +269,18 @@ class Service(Sourced, Loaded, table=True):
     valid_from: date | None = None
     valid_to: date | None = None
     """Both inclusive; outside of them the service hides itself."""
+    capacity: str | None = None
+    """`free`, `few` or `full`, as the organization says; None when nobody said anything."""
+    capacity_until: date | None = None
+    """`full` until that day, inclusive."""
+    capacity_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When it was said; old words are not shown."""
+    review_days: int | None = None
+    """How long a confirmation holds; None is the region's usual time."""
+    review_due: date | None = None
+    """Set by hand: ask again on that day, whatever `assured_date` says."""
+    archived_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """By hand; 90 days later the entry may be erased."""
     content_file: str | None = None
     """The file it was loaded from, relative to the region's folder, so that an export puts it back there."""
     position: int = 0
@@ -499,3 +518,167 @@ class SearchMissMark(Table, table=True):
     region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
     day: date = Field(primary_key=True)
     digest: str = Field(primary_key=True)
+
+
+class EntryVersion(Table, table=True):
+    """What an entry said at a time. The record is the one of the content format, so that it can be put back.
+
+    The state before the first change made here is kept as well, with `cause` `before`.
+    """
+
+    __tablename__ = "entry_version"
+    __table_args__ = (
+        UniqueConstraint("entity_id", "number"),
+        Index(None, "entity_id", "record_hash"),
+        Index(None, "region", "at"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
+    entity: str
+    """organization, location or service."""
+    entity_id: UUID
+    """No foreign key: the history outlives the entry."""
+    slug: str
+    number: int
+    """From 1 on, for each entry."""
+    record: dict[str, Any] = Field(sa_type=JSON)
+    record_hash: str
+    status: str | None = None
+    cause: str
+    """before, edited, created, published, archived, restored, merged, imported, confirmed, loaded."""
+    fields: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Names of the fields that differ from the version before."""
+    at: datetime = Field(sa_type=UtcDateTime)
+    author_id: UUID | None = None
+    """No foreign key: the history outlives the account."""
+    author_name: str = ""
+    comment: str = Field(default="", sa_type=Text)
+
+
+class Proposal(Table, table=True):
+    """A change that somebody wants and somebody else has to decide."""
+
+    __tablename__ = "proposal"
+    __table_args__ = (
+        Index(None, "region", "state"),
+        Index(None, "entity_id", "state"),
+        CheckConstraint("state IN ('draft', 'in_review', 'accepted', 'rejected', 'withdrawn')", name="state"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
+    entity: str
+    entity_id: UUID
+    """Of the entry, also of one that does not exist yet."""
+    organization_id: UUID | None = None
+    slug: str
+    base_hash: str | None = None
+    """`record_hash` of the state the author saw; None for a new entry."""
+    base: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """That state itself, for a merge field by field."""
+    record: dict[str, Any] = Field(sa_type=JSON)
+    wish: str = "change"
+    """change, create or archive."""
+    source: str = "editor"
+    """editor, confirmation (the link without login) or import."""
+    comment: str = Field(default="", sa_type=Text)
+    state: str = "in_review"
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    author_id: UUID | None = None
+    author_name: str = ""
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    decided_by: UUID | None = None
+    decided_name: str = ""
+    decision_comment: str = Field(default="", sa_type=Text)
+
+
+class VisitorReport(Table, table=True):
+    """ "Something is wrong here", said on a public page. Nothing tells who said it."""
+
+    __tablename__ = "visitor_report"
+    __table_args__ = (Index(None, "region", "state"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
+    service_id: UUID = Field(foreign_key="service.id", ondelete="CASCADE", index=True)
+    reason: str
+    """phone, hours, address, gone, text or other."""
+    text: str = Field(default="", sa_type=Text)
+    language: str
+    day: date
+    """No time of day: it would say too much about a small number of visitors."""
+    state: str = "open"
+    """open, done or dismissed."""
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    decided_by: UUID | None = None
+
+
+class Confirmation(Table, table=True):
+    """The question to an organization whether an offer is still right, answered by a link without login."""
+
+    __tablename__ = "confirmation"
+    __table_args__ = (Index(None, "region", "answer", "asked_at"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
+    service_id: UUID = Field(foreign_key="service.id", ondelete="CASCADE", index=True)
+    recipient: str
+    token_hash: str = Field(unique=True)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    reminded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    escalated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answer: str | None = None
+    """right, corrected or gone."""
+
+
+class CheckedAddress(Table, table=True):
+    """What the last look at a web address, a mail domain or a phone number showed."""
+
+    __tablename__ = "checked_address"
+
+    region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
+    kind: str = Field(primary_key=True)
+    """url, email or phone."""
+    value: str = Field(primary_key=True)
+    problem: str | None = None
+    """A code as `not_found` or `timeout`; None when it was fine."""
+    since: date | None = None
+    """First day of the problem."""
+    checked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SearchMissDecision(Table, table=True):
+    """What a coordinator did about words that found nothing."""
+
+    __tablename__ = "search_miss_decision"
+
+    region: str = Field(primary_key=True, foreign_key="region.slug", ondelete="CASCADE")
+    language: str = Field(primary_key=True)
+    term: str = Field(primary_key=True)
+    decision: str
+    """synonym, missing or ignored."""
+    concept: str | None = None
+    """The concept the words were added to."""
+    decided_at: datetime = Field(sa_type=UtcDateTime)
+    decided_by: UUID | None = None
+
+
+class TextOverride(Table, table=True):
+    """A text of the questionnaire or the routing that was reworded in the admin pages; the newest number holds."""
+
+    __tablename__ = "text_override"
+    __table_args__ = (UniqueConstraint("region", "key", "number"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
+    key: str
+    """The German source text as the files have it."""
+    number: int
+    text: str | None = Field(default=None, sa_type=Text)
+    """None puts the text of the files back."""
+    at: datetime = Field(sa_type=UtcDateTime)
+    author_id: UUID | None = None
+    author_name: str = ""

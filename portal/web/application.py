@@ -144,6 +144,9 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
         app.wsgi_app = PageCache(  # type: ignore[method-assign]
             app.wsgi_app, seconds=settings.page_cache_seconds, revision=current_revision
         )
+    from portal.web.admin.mounting import LazyAdmin
+
+    app.wsgi_app = app.extensions["admin"] = LazyAdmin(app.wsgi_app, portal)  # type: ignore[method-assign]
     if settings.proxies:
         hops = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

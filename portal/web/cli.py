@@ -95,7 +95,11 @@ def serve(host: str, port: int, workers: int, prepare: bool) -> None:
 @main.command("settings")
 def show_settings() -> None:
     """Print the settings in force, without secrets."""
-    for name, value in settings_for().model_dump(exclude={"secret_key", "database_url"}).items():
+    for name, value in (
+        settings_for()
+        .model_dump(exclude={"secret_key", "database_url", "redis_url", "smtp_password", "translator_key"})
+        .items()
+    ):
         click.echo(f"PORTAL_{name.upper()}={value}")
 
 
@@ -462,3 +466,205 @@ def translations_check() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+@main.group("users")
+def users_group() -> None:
+    """Who may sign in to the admin pages."""
+
+
+def _grant(text: str, session: Any, region: str) -> Any:
+    """`role`, `role:AREA` or `role:organization-slug`."""
+    from portal.accounts.models import Role
+    from portal.accounts.permissions import Grant
+    from portal.catalogue import models
+
+    name, _, rest = text.partition(":")
+    try:
+        role = Role(name)
+    except ValueError:
+        known = ", ".join(role.value for role in Role)
+        raise click.ClickException(f"{name!r} is no role; there are: {known}") from None
+    if role not in (Role.EDITOR, Role.COUNSELLOR):
+        if rest and not rest.isdigit():
+            raise click.ClickException(f"{text!r}: an area is a prefix of the municipality key, as 15085")
+        return Grant(role, area=rest)
+    id_ = models.entity_id(region, "organization", rest)
+    if not rest or session.get(models.Organization, id_) is None:
+        raise click.ClickException(f"{text!r}: name the organization, as {name}:its-slug")
+    return Grant(role, organization_id=id_)
+
+
+@users_group.command("invite")
+@click.argument("email")
+@click.option("--name", default="", help="As colleagues know the person; default the part before the @.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    help="administrator, coordinator[:AREA], editor:ORGANIZATION, counsellor:ORGANIZATION, reader; may be given several times.",
+)
+@click.option("--language", type=click.Choice(["de", "en"]), default="de", show_default=True)
+@click.option("--mail/--no-mail", default=True, help="Send the link, besides printing it.")
+@REGION
+def users_invite(
+    email: str, name: str, roles: tuple[str, ...], language: str, mail: bool, region: str | None
+) -> None:
+    """Let somebody in: prints (and mails) a link that sets the password. Again for the same address: a new link."""
+    from email_validator import EmailNotValidError, validate_email
+
+    from portal.accounts import audit, users
+    from portal.accounts.models import TokenPurpose
+    from portal.web.admin.letters import command_letters
+
+    try:
+        validate_email(email, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise click.ClickException(str(error)) from None
+    store, settings = _accounts(region)
+    now = datetime.now(UTC)
+    with store.sessions() as session:
+        user = users.user_by_email(session, email)
+        if user is not None and user.password_hash is not None:
+            raise click.ClickException(f"{email} can sign in already; `portal users list` shows who can")
+        if user is None:
+            grants = [_grant(text, session, settings.region) for text in roles]
+            user, token = users.invite(
+                session,
+                email=email,
+                name=name or email.split("@")[0],
+                grants=grants,
+                now=now,
+                language=language,
+            )
+        else:
+            token = users.issue_token(session, user, TokenPurpose.INVITATION, now=now)
+        audit.record(
+            session, "user.invited", now=now, entity="user", entity_id=user.id, entity_name=user.name
+        )
+        letters = command_letters(settings, store)
+        link = letters.invitation_link(token)
+        if mail:
+            letters.invite(session, user, token, now=now)
+        session.commit()
+    click.echo(f"The link holds for seven days and works once:\n{link}")
+    if mail:
+        letters.deliver()
+
+
+@users_group.command("list")
+@REGION
+def users_list(region: str | None) -> None:
+    """Who can sign in, with roles and second factor."""
+    from portal.accounts import users
+    from portal.catalogue import models
+
+    store, _settings = _accounts(region)
+    with store.sessions() as session:
+        for user in users.all_users(session):
+            grants = []
+            for grant in users.grants_of(session, user.id):
+                organization = (
+                    session.get(models.Organization, grant.organization_id) if grant.organization_id else None
+                )
+                where = organization.slug if organization else grant.area
+                grants.append(f"{grant.role.value}{':' + where if where else ''}")
+            state = (
+                "disabled"
+                if user.disabled_at
+                else "invited"
+                if user.password_hash is None
+                else "second factor"
+                if users.has_second_factor(session, user)
+                else "password only"
+            )
+            click.echo(f"{user.email}\t{user.name}\t{', '.join(grants) or '-'}\t{state}")
+
+
+def _change_user(region: str | None, email: str, action: str, change: Any) -> None:
+    from portal.accounts import audit, users
+    from portal.accounts.errors import LastAdministrator
+
+    store, _settings = _accounts(region)
+    now = datetime.now(UTC)
+    with store.sessions() as session:
+        user = users.user_by_email(session, email)
+        if user is None:
+            raise click.ClickException(f"there is no user {email}")
+        try:
+            change(session, user, now)
+        except LastAdministrator:
+            raise click.ClickException("that would leave nobody who can let others in") from None
+        audit.record(session, action, now=now, entity="user", entity_id=user.id, entity_name=user.name)
+        session.commit()
+
+
+@users_group.command("disable")
+@click.argument("email")
+@REGION
+def users_disable(email: str, region: str | None) -> None:
+    """Shut somebody out at once; history and log keep the name."""
+    from portal.accounts import users
+
+    _change_user(
+        region, email, "user.disabled", lambda session, user, now: users.disable(session, user, now=now)
+    )
+    click.echo(f"{email} can no longer sign in")
+
+
+@users_group.command("enable")
+@click.argument("email")
+@REGION
+def users_enable(email: str, region: str | None) -> None:
+    """Let a disabled user in again."""
+    from portal.accounts import users
+
+    _change_user(region, email, "user.enabled", lambda session, user, now: users.enable(session, user))
+    click.echo(f"{email} can sign in again")
+
+
+@users_group.command("reset-2fa")
+@click.argument("email")
+@REGION
+def users_reset_2fa(email: str, region: str | None) -> None:
+    """Take away all second factors of somebody who lost phone and codes; every session ends."""
+    from portal.accounts import users
+
+    _change_user(
+        region,
+        email,
+        "user.second_factor_reset",
+        lambda session, user, now: users.remove_second_factors(session, user, now=now),
+    )
+    click.echo(f"{email} has no second factor any more")
+
+
+def _accounts(region: str | None) -> Any:
+    """Store and settings, with a database that has the tables."""
+    from portal.db import upgrade
+    from portal.web.wiring import open_store
+
+    settings = settings_for(region)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings)
+    upgrade(store.engine)
+    return store, settings
+
+
+@main.group("mail")
+def mail_group() -> None:
+    """Mails on their way."""
+
+
+@mail_group.command("send")
+@REGION
+def mail_send(region: str | None) -> None:
+    """Send what is due; for cron, every few minutes. What failed is tried again later, ever more rarely."""
+    from portal.web.admin.letters import command_letters
+
+    store, settings = _accounts(region)
+    sent, failed = command_letters(settings, store).deliver()
+    click.echo(f"{sent} sent, {failed} failed")
+    if failed:
+        sys.exit(1)

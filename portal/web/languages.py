@@ -7,7 +7,7 @@ msgids from `questionnaires/`). Catalogues become plain dictionaries, because th
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from gettext import GNUTranslations, c2py
 from pathlib import Path
@@ -17,8 +17,10 @@ from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-DOMAINS = {"messages": "en", "questionnaire": "de"}
+DOMAINS = {"messages": "en", "questionnaire": "de", "admin": "en"}
 """Gettext domain → language of its msgids."""
+ADMIN_LANGUAGES = ("de", "en")
+"""Languages of the admin pages; only these have the domain `admin`."""
 
 
 GREETING = "Hello"
@@ -141,6 +143,20 @@ def load_languages(directory: Path, codes: tuple[str, ...]) -> dict[str, Languag
         languages[code] = Language(
             code, _load(directory, code, "messages"), _load(directory, code, "questionnaire"), declared[code]
         )
+    return languages
+
+
+def load_admin_languages(directory: Path) -> dict[str, Language]:
+    """The languages of the admin pages; the public texts are in them too, because components are shared.
+
+    Raises CatalogueMissing.
+    """
+    languages = load_languages(directory, ADMIN_LANGUAGES)
+    for code, language in languages.items():
+        own = _load(directory, code, "admin")
+        public = language.messages
+        merged = Catalogue({**public.texts, **own.texts}, {**public.forms, **own.forms}, public.plural)
+        languages[code] = replace(language, messages=merged)
     return languages
 
 

@@ -12,6 +12,7 @@ from portal.web.current import current_language, current_portal
 from portal.web.fragments import without_marks
 from portal.web.pagecache import MARK, accepted, compress
 from portal.web.public.views import Link
+from portal.web.rendering import Renderer
 
 if TYPE_CHECKING:
     from portal.web.application import Portal
@@ -153,9 +154,9 @@ def render(
     return response
 
 
-def pack(response: Response, text: str) -> None:
+def pack(response: Response, text: str, renderer: Renderer | None = None) -> None:
     """Compress a page made for one visitor. gzip first: it has read the beginning of the page already."""
-    renderer = current_portal().renderer
+    renderer = renderer or current_portal().renderer
     page = renderer.fragments.plain(text)
     header = request.headers.get("Accept-Encoding", "")
     encoding = "gzip" if accepted(header.replace("br", "")) else accepted(header)

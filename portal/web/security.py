@@ -32,10 +32,8 @@ class AnswerSessions(SecureCookieSessionInterface):
     Remembers in `g.session_expired` that there were answers which have run out, so that a page can say so.
     """
 
-    def __init__(self, secret_key: str) -> None:
-        self._signer = URLSafeTimedSerializer(
-            secret_key, salt="answers", signer_kwargs={"digest_method": sha256}
-        )
+    def __init__(self, secret_key: str, *, salt: str = "answers") -> None:
+        self._signer = URLSafeTimedSerializer(secret_key, salt=salt, signer_kwargs={"digest_method": sha256})
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         return self._signer

@@ -12,10 +12,13 @@ from babel.messages.pofile import read_po, write_po
 
 from portal.clearing import load_clearing
 from portal.config import ROOT
-from portal.web.languages import DOMAINS, available
+from portal.web.languages import ADMIN_LANGUAGES, DOMAINS, available
 
-METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2")]
-OPTIONS = {"web/templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
+METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2"), ("web/templates/**.txt", "jinja2")]
+_JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
+OPTIONS = {"web/templates/**.html": _JINJA, "web/templates/**.txt": _JINJA}
+ADMIN_FILES = ("web/admin/", "web/templates/admin/", "web/templates/mail/")
+"""Their texts are the domain `admin`, which only the languages of the admin pages have."""
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "lazy_gettext": None}
 _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 
@@ -32,13 +35,15 @@ class Finding:
         return f"{self.language}/{self.domain}: {self.message}"
 
 
-def messages_template(package: Path = ROOT / "portal") -> Catalog:
-    """All msgids of code and templates (domain `messages`)."""
+def messages_template(package: Path = ROOT / "portal", *, admin: bool = False) -> Catalog:
+    """All msgids of code and templates: the domain `messages`, or the domain `admin`."""
     catalog = Catalog(project="Anlauf", fuzzy=False)
     found = extract_from_dir(
         package, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("NOTE:",), strip_comment_tags=True
     )
     for filename, _line, message, comments, _context in sorted(found, key=lambda f: (f[0], f[1])):
+        if filename.startswith(ADMIN_FILES) is not admin:
+            continue
         catalog.add(message, None, [(f"portal/{filename}", 0)], auto_comments=comments)
     return catalog
 
@@ -53,7 +58,16 @@ def questionnaire_template(directory: Path) -> Catalog:
 
 
 def templates(questionnaires: Path) -> dict[str, Catalog]:
-    return {"messages": messages_template(), "questionnaire": questionnaire_template(questionnaires)}
+    return {
+        "messages": messages_template(),
+        "questionnaire": questionnaire_template(questionnaires),
+        "admin": messages_template(admin=True),
+    }
+
+
+def _has_domain(language: str, domain: str) -> bool:
+    """Whether this language keeps a catalogue of that domain."""
+    return DOMAINS[domain] != language and (domain != "admin" or language in ADMIN_LANGUAGES)
 
 
 def _po(directory: Path, language: str, domain: str) -> Path:
@@ -96,7 +110,7 @@ def update(translations: Path, questionnaires: Path) -> list[Path]:
     sources = templates(questionnaires)
     for language in available(translations):
         for domain, template in sources.items():
-            if DOMAINS[domain] == language:
+            if not _has_domain(language, domain):
                 continue
             path = _po(translations, language, domain)
             catalog = _read(path, language)
@@ -150,7 +164,7 @@ def check(translations: Path, questionnaires: Path) -> list[Finding]:
     sources = templates(questionnaires)
     for language, complete in available(translations).items():
         for domain, template in sources.items():
-            if DOMAINS[domain] == language:
+            if not _has_domain(language, domain):
                 continue
             path = _po(translations, language, domain)
             findings += _findings(language, domain, _read(path, language), template, complete)

@@ -1,0 +1,292 @@
+"""Who is asking, what they may do, and what happens when they may not.
+
+Nothing is open by default: a view that names neither a permission nor `open_to_all` answers 403.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import session as cookie_session
+from flask_login import current_user, login_user, logout_user
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal.accounts import forms, users
+from portal.accounts.models import Role, SignIn, User
+from portal.accounts.permissions import Permission, Powers
+from portal.catalogue import models
+from portal.web.current import current_portal
+from portal.web.database import current_session
+from portal.web.security import bind_session, check_token
+
+RECENT = timedelta(minutes=15)
+_UNKEPT = ("csrf_token", "password", "code", "token", "credential")
+"""Parts of names of fields that are never kept."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class SignedIn:
+    """The user of a request, as Flask-Login knows it."""
+
+    user: User
+    sign_in: SignIn
+    token: str
+    powers: Powers
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        return self.token
+
+    @property
+    def id(self) -> UUID | None:
+        return self.user.id
+
+    @property
+    def name(self) -> str:
+        return self.user.name
+
+    def may(self, permission: str) -> bool:
+        return self.powers.may(Permission(permission))
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """The settings ask for one and this sign-in had none: only the own account is open until it is set up."""
+        wanted = current_portal().settings.second_factor
+        asked = wanted == "everybody" or (
+            wanted == "administrators" and Role.ADMINISTRATOR in self.powers.roles
+        )
+        return asked and not self.sign_in.second_factor
+
+
+def load(token: str) -> SignedIn | None:
+    """For Flask-Login."""
+    portal = current_portal()
+    session = current_session()
+    now = portal.now()
+    found = users.active_sign_in(session, token, now=now)
+    if found is None:
+        return None
+    sign_in, user = found
+    if users.seen(session, sign_in, now=now):
+        session.commit()
+    powers = Powers.of(users.grants_of(session, user.id), county=portal.region.county_area)
+    return SignedIn(user, sign_in, token, powers)
+
+
+def me() -> SignedIn:
+    """The user of this request; 401 turns into the sign-in page."""
+    user = current_user._get_current_object()
+    if not isinstance(user, SignedIn):
+        abort(401)
+    return user
+
+
+def somebody() -> SignedIn | None:
+    user = current_user._get_current_object()
+    return user if isinstance(user, SignedIn) else None
+
+
+def language_of_user() -> str:
+    user = somebody()
+    return user.user.language if user else ""
+
+
+def needs(permission: Permission) -> Callable[[View], View]:
+    """For views: only for those who may do this, for at least something."""
+
+    def mark(view: View) -> View:
+        view.needs = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def open_to_all(view: View) -> View:
+    """For the few views that are there before the sign-in."""
+    view.needs = None  # type: ignore[attr-defined]
+    return view
+
+
+def without_second_factor(view: View) -> View:
+    """For views that set one up: open although the second factor is still missing."""
+    view.before_second_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def recently_confirmed(view: View) -> View:
+    """For changes of the account itself: the password must have been given within the last quarter of an hour."""
+
+    @wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if current_portal().now() - me().sign_in.confirmed_at > RECENT:
+            cookie_session["after"] = request.full_path if request.method == "GET" else form_page()
+            return redirect(url_for("admin.confirm_password"), code=303)
+        return view(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def install(app: Flask) -> None:
+    @app.before_request
+    def guard() -> BaseResponse | None:
+        bind_session(lambda: secrets.token_urlsafe(9))
+        if request.endpoint is None or request.endpoint == "static":
+            return None
+        view = current_app.view_functions[request.endpoint]
+        if not hasattr(view, "needs"):
+            abort(403)
+        permission: Permission | None = view.needs
+        if permission is not None:
+            refused = _refused(view, permission)
+            if refused is not None:
+                return refused
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            check_token(request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", ""))
+        return None
+
+
+def _refused(view: Any, permission: Permission) -> BaseResponse | None:
+    user = somebody()
+    if user is None:
+        return _to_sign_in()
+    if not user.powers.may(permission) and permission is not Permission.SIGN_IN:
+        abort(403)
+    if user.lacks_second_factor and not hasattr(view, "before_second_factor"):
+        return redirect(url_for("admin.security"), code=303)
+    return None
+
+
+def _to_sign_in() -> BaseResponse:
+    """What was sent is kept for the one whose session ran out; after the sign-in it stands in the form again."""
+    if request.method not in ("GET", "HEAD"):
+        keep_typed()
+    cookie_session["after"] = (
+        request.full_path.rstrip("?") if request.method == "GET" and not is_htmx() else form_page()
+    )
+    target = url_for("admin.sign_in")
+    if is_htmx():
+        response = Response(status=204)
+        response.headers["HX-Redirect"] = target
+        return response
+    return redirect(target, code=303)
+
+
+def is_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def form_page() -> str:
+    """Address of the page with the form that was sent: our forms post to the address they stand on, or name it."""
+    named = request.form.get("form_page", "") or urlsplit(request.headers.get("HX-Current-URL", "")).path
+    return safe_path(named) or request.path
+
+
+def safe_path(path: str) -> str:
+    """The path when it leads to an admin page of ours; empty otherwise (no open redirect)."""
+    parts = urlsplit(path)
+    inside = parts.path == "/admin" or parts.path.startswith("/admin/")
+    plain = not parts.scheme and not parts.netloc and "\\" not in path and not path.startswith("//")
+    return path if plain and inside and all(c.isprintable() for c in path) else ""
+
+
+def keep_typed() -> bool:
+    """Keep the fields of this request for the user whose cookie it brings, also when the session ran out."""
+    token = cookie_session.get("_user_id")
+    found = users.sign_in_of(current_session(), token) if isinstance(token, str) else None
+    fields = typed(request.form.items(multi=True))
+    if found is None or not fields:
+        return False
+    session = current_session()
+    forms.keep(session, found[1].id, form_page(), fields, now=current_portal().now())
+    session.commit()
+    return True
+
+
+def typed(items: Iterable[tuple[str, str]]) -> list[list[str]]:
+    return [
+        [name, value]
+        for name, value in items
+        if name != "form_page" and not any(part in name for part in _UNKEPT)
+    ]
+
+
+def begin_session(user: User, *, second_factor: bool) -> str:
+    """Sign the user in and say where to go on. The cookie's content is new, so nothing set before is taken along."""
+    portal = current_portal()
+    session = current_session()
+    after = safe_path(str(cookie_session.get("after", "")))
+    cookie_session.clear()
+    bind_session(lambda: secrets.token_urlsafe(9))
+    now = portal.now()
+    sign_in, token = users.start_sign_in(session, user, device=device(), second_factor=second_factor, now=now)
+    powers = Powers.of(users.grants_of(session, user.id), county=portal.region.county_area)
+    login_user(SignedIn(user, sign_in, token, powers))
+    return after or url_for("admin.dashboard")
+
+
+def end_session() -> None:
+    logout_user()
+    cookie_session.clear()
+
+
+def device() -> str:
+    """Browser and system, to recognise a session by; nothing finer is kept."""
+    agent = request.headers.get("User-Agent", "")
+    browsers = (
+        ("Edg", "Edge"),
+        ("OPR", "Opera"),
+        ("Firefox", "Firefox"),
+        ("Chrome", "Chrome"),
+        ("Safari", "Safari"),
+    )
+    systems = (
+        ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "Mac"),
+        ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+    )  # fmt: skip
+    browser = next((name for mark, name in browsers if mark in agent), "?")
+    system = next((name for mark, name in systems if mark in agent), "?")
+    return f"{browser}, {system}"
+
+
+# Entries: whoever asks for one they may not see gets 404, as if it were not there.
+
+
+def own_service_or_404(slug: str, permission: Permission) -> models.Service:
+    portal = current_portal()
+    service = current_session().get(models.Service, models.entity_id(portal.region.slug, "service", slug))
+    if service is None or not may_for_service(service, permission):
+        abort(404)
+    return service
+
+
+def may_for_service(service: models.Service, permission: Permission) -> bool:
+    from portal.catalogue.rows import table
+
+    area = table(models.ServiceArea)
+    areas = current_session().execute(
+        area.select().with_only_columns(area.c.area).where(area.c.service_id == service.id)
+    )
+    return me().powers.may_for(
+        permission, organization_id=service.organization_id, areas=[row.area for row in areas]
+    )
+
+
+def own_organization_or_404(slug: str, permission: Permission) -> models.Organization:
+    portal = current_portal()
+    found = current_session().get(
+        models.Organization, models.entity_id(portal.region.slug, "organization", slug)
+    )
+    if found is None or not me().powers.may_for(permission, organization_id=found.id):
+        abort(404)
+    return found

@@ -1,0 +1,156 @@
+"""Admin pages: the same renderer and components as in public, with their own frame and style."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from flask import Response, current_app, flash, get_flashed_messages, request, url_for
+from markupsafe import Markup
+
+from portal.accounts.permissions import Permission
+from portal.web.admin import guard
+from portal.web.assets import Assets
+from portal.web.current import current_language, current_portal
+from portal.web.languages import Language
+from portal.web.rendering import ASSETS, Renderer, minify_css
+from portal.web.responses import pack, wants_fragment
+from portal.web.security import new_token
+from portal.web.texts import N_, gettext
+
+if TYPE_CHECKING:
+    from portal.web.application import Portal
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the navigation."""
+
+    label: str
+    endpoint: str
+    icon: str
+    permission: Permission
+
+
+NAVIGATION: list[Entry] = [
+    Entry(N_("Today"), "admin.dashboard", "house", Permission.SIGN_IN),
+]
+"""In the order of the page; modules add their own in `routes.py`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationLink:
+    label: str
+    url: str
+    icon: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPage:
+    """What the frame needs."""
+
+    css: Markup
+    script_url: str
+    htmx_url: str
+    icon_url: str
+    portal_name: str
+    region_name: str
+    fictional: bool
+    public_url: str
+    csrf: str
+    path: str
+    user: guard.SignedIn | None
+    navigation: tuple[NavigationLink, ...]
+    messages: tuple[Message, ...]
+
+
+def admin_css(portal: "Portal") -> str:
+    from portal.web.application import themed
+
+    app, more, admin = (
+        (ASSETS / name).read_text(encoding="utf-8") for name in ("app.css", "more.css", "admin.css")
+    )
+    return minify_css(themed(app, portal.region) + more + admin)
+
+
+def admin_renderer(portal: "Portal", languages: Iterable[Language]) -> Renderer:
+    files = Assets()
+    return Renderer(
+        languages, styles={"admin": admin_css(portal)}, names={"asset": files.url, "url_for": url_for}
+    )
+
+
+def admin_policy(renderer: Renderer) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src 'sha256-{renderer.style_hashes['admin']}'",
+            "script-src 'self'",
+            "img-src 'self' data:",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "frame-src 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+        )
+    )
+
+
+def say(text: str, kind: Literal["good", "info", "wrong"] = "good") -> None:
+    """A message on top of the next page."""
+    flash(text, kind)
+
+
+def admin_page() -> AdminPage:
+    portal = current_portal()
+    user = guard.somebody()
+    path = request.path
+    files = cast(Renderer, current_app.extensions["admin_renderer"])
+    navigation = tuple(
+        NavigationLink(gettext(entry.label), url, entry.icon, current=_is_current(path, url))
+        for entry in NAVIGATION
+        if user is not None and user.powers.may(entry.permission)
+        for url in [url_for(entry.endpoint)]
+    )
+    static = portal.page_constants["de"]
+    return AdminPage(
+        css=files.style("admin"),
+        script_url=current_app.extensions["admin_assets"].url("admin.js"),
+        htmx_url=static["htmx_url"],
+        icon_url=static["icon_url"],
+        portal_name=portal.region.portal_name,
+        region_name=portal.region.name,
+        fictional=portal.region.fictional,
+        public_url=f"/{next(iter(portal.languages))}/",
+        csrf=new_token(),
+        path=path,
+        user=user,
+        navigation=navigation,
+        messages=tuple(
+            Message(*message) for message in cast(Any, get_flashed_messages(with_categories=True))
+        ),
+    )
+
+
+def _is_current(path: str, url: str) -> bool:
+    return path == url or (url.rstrip("/") != "/admin" and path.startswith(url.rstrip("/") + "/"))
+
+
+def render(template: str, *, fragment: str | None = None, status: int = 200, **context: Any) -> Response:
+    """The whole page, or for htmx its block `fragment`."""
+    renderer = cast(Renderer, current_app.extensions["admin_renderer"])
+    part = fragment if fragment is not None and wants_fragment() else None
+    context["page"] = admin_page()
+    text = renderer.page(current_language().code, template, context, fragment=part)
+    response = Response(status=status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = current_language().code
+    response.headers["Vary"] = "HX-Request, Accept-Encoding, Cookie"
+    response.headers["Cache-Control"] = "no-store"
+    pack(response, text, renderer)
+    return response
