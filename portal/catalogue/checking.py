@@ -1,6 +1,7 @@
 """What a single record cannot know: references, codes, numbers, hours, colours, and a desk for everybody."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
@@ -58,12 +59,185 @@ class _Problems:
         self._origins = origins
         self._folder = folder
 
-    def add(self, entity: str, entry: str | None, field: str | None, message: str) -> None:
+    def add(
+        self,
+        entity: str,
+        entry: str | None,
+        field: str | None,
+        message: str,
+        code: str = "",
+        **values: Any,
+    ) -> None:
         origin = self._origins.get((entity, entry or ""))
-        if origin:
-            self.found.append(Problem(origin.file, entry, field, message, origin.line))
-        else:
-            self.found.append(Problem(f"{self._folder}/{entity}.yaml", entry, field, message))
+        file = origin.file if origin else f"{self._folder}/{entity}.yaml"
+        line = origin.line if origin else None
+        self.found.append(Problem(file, entry, field, message, line, code, values))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an entry may point to."""
+
+    county_area: str
+    fictional: bool
+    parents: Mapping[str, str | None]
+    """Organization → its parent."""
+    confidential: Collection[str]
+    """Organizations that run a shelter."""
+    locations: Collection[str]
+    places: Mapping[str, tuple[str, float, float]]
+    """AGS → name, latitude, longitude."""
+    codes: Mapping[str, Collection[str]]
+    """Taxonomy → codes of its terms."""
+
+
+def entry_problems(around: Surroundings, entity: str, record: Record) -> list[Problem]:
+    """What one entry has wrong beyond its shape."""
+    problems = _Problems({}, "")
+    check = _EntryCheck(around, problems)
+    if isinstance(record, ServiceRecord):
+        check.service(record)
+    elif isinstance(record, LocationRecord):
+        check.location(record)
+    elif isinstance(record, OrganizationRecord):
+        check.organization(record)
+    else:
+        raise TypeError(entity)
+    return problems.found
+
+
+class _EntryCheck:
+    def __init__(self, around: Surroundings, problems: _Problems) -> None:
+        self.around = around
+        self.problems = problems
+
+    def organization(self, organization: OrganizationRecord) -> None:
+        slug, add = organization.slug, self.problems.add
+        if organization.kind not in self.around.codes.get(ORGANIZATION_KINDS, ()):
+            self._unknown_code("organization", slug, "kind", ORGANIZATION_KINDS, organization.kind)
+        parent = organization.parent_organization
+        if parent and parent not in self.around.parents:
+            add(
+                "organization",
+                slug,
+                "parent_organization",
+                f"no organization {parent!r}",
+                "unknown",
+                value=parent,
+            )
+        elif _in_a_circle(slug, self.around.parents):
+            add("organization", slug, "parent_organization", "leads back to itself", "circle")
+        self._phones("organization", slug, "phones", organization.phones)
+
+    def location(self, location: LocationRecord) -> None:
+        slug, add = location.slug, self.problems.add
+        around, owner = self.around, location.organization
+        if owner not in around.parents:
+            add("location", slug, "organization", f"no organization {owner!r}", "unknown", value=owner)
+        if location.confidential and location.place:
+            add("location", slug, "place", "a confidential location must not say where it is", "confidential")
+        if owner in around.confidential and not location.confidential and location.address:
+            message = f"{owner} is confidential, so its locations must be too"
+            add("location", slug, "confidential", message, "owner_confidential")
+        place = location.place or ""
+        if place.startswith(around.county_area) and place not in around.places:
+            add("location", slug, "place", f"no place {place}", "unknown", value=place)
+        if (location.latitude is None) != (location.longitude is None):
+            add("location", slug, "latitude", "latitude and longitude belong together", "half_a_point")
+        elif location.latitude is not None and location.longitude is not None:
+            known = around.places.get(place)
+            if known:
+                name, latitude, longitude = known
+                far = distance_km(location.latitude, location.longitude, latitude, longitude)
+                if far > _FAR_KM:
+                    message = f"lies {far:.0f} km from {name}"
+                    add("location", slug, "latitude", message, "far_away", km=round(far), place=name)
+            elif not (47 <= location.latitude <= 56 and 5 <= location.longitude <= 16):
+                add("location", slug, "latitude", "does not lie in Germany", "abroad")
+        self._phones("location", slug, "phones", location.phones)
+        self._schedules("location", slug, "schedules", location.schedules)
+        self._languages("location", slug, location.languages)
+
+    def service(self, service: ServiceRecord) -> None:
+        slug, add = service.slug, self.problems.add
+        owner = service.organization
+        if owner not in self.around.parents:
+            add("service", slug, "organization", f"no organization {owner!r}", "unknown", value=owner)
+        for field, taxonomy in TERM_FIELDS.items():
+            codes: tuple[str, ...] = getattr(service, field)
+            for code in codes:
+                if code not in self.around.codes.get(taxonomy, ()):
+                    self._unknown_code("service", slug, field, taxonomy, code)
+            self._no_duplicates("service", slug, field, codes)
+        for kind in service.desk_for:
+            if kind not in service.contact_kinds:
+                message = f"{kind!r} must be among contact_kinds too"
+                add("service", slug, "desk_for", message, "desk_without_kind", value=kind)
+        self._areas(slug, "service_areas", service.service_areas)
+        self._no_duplicates("service", slug, "required_documents", service.required_documents)
+        if service.valid_from and service.valid_to and service.valid_from > service.valid_to:
+            add("service", slug, "valid_to", "is before valid_from", "ends_before_it_begins")
+        self._phones("service", slug, "phones", service.phones)
+        self._schedules("service", slug, "schedules", service.schedules)
+        self._languages("service", slug, service.languages)
+        for index, contact in enumerate(service.contacts):
+            self._phones("service", slug, f"contacts.{index}.phones", contact.phones)
+        self._no_duplicates("service", slug, "locations", tuple(at.location for at in service.locations))
+        for index, at in enumerate(service.locations):
+            if at.location not in self.around.locations:
+                field = f"locations.{index}.location"
+                add("service", slug, field, f"no location {at.location!r}", "unknown", value=at.location)
+            self._phones("service", slug, f"locations.{index}.phones", at.phones)
+            self._schedules("service", slug, f"locations.{index}.schedules", at.schedules)
+            self._areas(slug, f"locations.{index}.service_areas", at.service_areas)
+
+    def _areas(self, slug: str, field: str, areas: tuple[str, ...]) -> None:
+        self._no_duplicates("service", slug, field, areas)
+        county = self.around.county_area
+        for area in areas:
+            if len(area) == 8 and area.startswith(county) and area not in self.around.places:
+                self.problems.add("service", slug, field, f"no place {area}", "unknown", value=area)
+            elif not covers(area, county) and not area.startswith(county):
+                message = f"{area} has nothing to do with {county}"
+                self.problems.add("service", slug, field, message, "elsewhere", value=area)
+
+    def _phones(self, entity: str, slug: str, field: str, phones: tuple[PhoneRecord, ...]) -> None:
+        self._no_duplicates(entity, slug, field, tuple((phone.number, phone.type) for phone in phones))
+        for index, phone in enumerate(phones):
+            if message := phone_problem(phone.number, fictional=self.around.fictional):
+                name = f"{field}.{index}.number"
+                self.problems.add(entity, slug, name, message, "phone", value=phone.number)
+            self._languages(entity, slug, phone.languages)
+
+    def _schedules(self, entity: str, slug: str, field: str, schedules: Iterable[Any]) -> None:
+        for index, schedule in enumerate(schedules):
+            try:
+                hours.check(schedule.opening_hours)
+            except hours.HoursError as error:
+                name = f"{field}.{index}.opening_hours"
+                self.problems.add(entity, slug, name, str(error), "hours", value=schedule.opening_hours)
+
+    def _languages(self, entity: str, slug: str, languages: tuple[str, ...]) -> None:
+        self._no_duplicates(entity, slug, "languages", languages)
+        for language in languages:
+            language_problem(self.problems, entity, slug, language)
+
+    def _unknown_code(self, entity: str, slug: str, field: str, taxonomy: str, code: str) -> None:
+        message = f"{code!r} is not a term of {taxonomy}"
+        self.problems.add(entity, slug, field, message, "unknown", value=code)
+
+    def _no_duplicates(self, entity: str, slug: str, field: str, values: Iterable[Any]) -> None:
+        def report(value: Any) -> None:
+            message = f"{value!r} stands there twice"
+            self.problems.add(entity, slug, field, message, "twice", value=value)
+
+        _unique(values, report)
+
+
+def language_problem(problems: _Problems, entity: str, slug: str | None, language: str) -> None:
+    if language.split("-", maxsplit=1)[0] not in _known_languages():
+        message = f"no language has the code {language!r} (ISO 639)"
+        problems.add(entity, slug, "languages", message, "unknown", value=language)
 
 
 def taxonomy_problems(content: TaxonomyContent) -> list[Problem]:
@@ -118,12 +292,13 @@ class _RegionCheck:
     def run(self) -> list[Problem]:
         self._region()
         self._places()
+        check = _EntryCheck(self._surroundings(), self.problems)
         for organization in self.content.organizations:
-            self._organization(organization)
+            check.organization(organization)
         for location in self.content.locations:
-            self._location(location)
+            check.location(location)
         for service in self.content.services:
-            self._service(service)
+            check.service(service)
         self._desks()
         entries: dict[str, Mapping[str, Record]] = {
             "organizations": self.organizations,
@@ -133,6 +308,17 @@ class _RegionCheck:
         for translations in self.content.translations:
             _check_translations(self.problems, f"translations/{translations.language}", translations, entries)
         return self.problems.found
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            county_area=self.content.region.county_area,
+            fictional=self.content.region.fictional,
+            parents={entry.slug: entry.parent_organization for entry in self.content.organizations},
+            confidential=frozenset(entry.slug for entry in self.content.organizations if entry.confidential),
+            locations=self.locations.keys(),
+            places={ags: (place.name, place.latitude, place.longitude) for ags, place in self.places.items()},
+            codes=self.codes,
+        )
 
     def _region(self) -> None:
         region, add = self.content.region, self.problems.add
@@ -151,7 +337,7 @@ class _RegionCheck:
             elif not self.services[slug].helpline_needs:
                 add("service", slug, "helpline_needs", "is empty, but region.yaml lists it under helplines")
         for language in region.languages:
-            self._language("region", None, language)
+            language_problem(self.problems, "region", None, language)
         if SOURCE_LANGUAGE not in region.languages:
             add("region", None, "languages", "German is missing")
         for message in theme_problems(region.theme):
@@ -203,119 +389,12 @@ class _RegionCheck:
             if shared.postal_code not in known:
                 add("places", None, "shared_postal_codes", f"{shared.postal_code} belongs to no place here")
 
-    def _organization(self, organization: OrganizationRecord) -> None:
-        slug = organization.slug
-        if organization.kind not in self.codes[ORGANIZATION_KINDS]:
-            self._unknown_code("organization", slug, "kind", ORGANIZATION_KINDS, organization.kind)
-        parents = {entry.slug: entry.parent_organization for entry in self.content.organizations}
-        if organization.parent_organization and organization.parent_organization not in parents:
-            message = f"no organization {organization.parent_organization!r}"
-            self.problems.add("organization", slug, "parent_organization", message)
-        elif _in_a_circle(slug, parents):
-            self.problems.add("organization", slug, "parent_organization", "leads back to itself")
-        self._phones("organization", slug, "phones", organization.phones)
-
-    def _location(self, location: LocationRecord) -> None:
-        slug, add = location.slug, self.problems.add
-        organization = self.organizations.get(location.organization)
-        if organization is None:
-            add("location", slug, "organization", f"no organization {location.organization!r}")
-        if location.confidential and location.place:
-            add("location", slug, "place", "a confidential location must not say where it is")
-        if organization and organization.confidential and not location.confidential and location.address:
-            message = f"{organization.slug} is confidential, so its locations must be too"
-            add("location", slug, "confidential", message)
-        county = self.content.region.county_area
-        if location.place and location.place.startswith(county) and location.place not in self.places:
-            add("location", slug, "place", f"no place {location.place}")
-        if (location.latitude is None) != (location.longitude is None):
-            add("location", slug, "latitude", "latitude and longitude belong together")
-        elif location.latitude is not None and location.longitude is not None:
-            place = self.places.get(location.place or "")
-            if place:
-                far = distance_km(location.latitude, location.longitude, place.latitude, place.longitude)
-                if far > _FAR_KM:
-                    add("location", slug, "latitude", f"lies {far:.0f} km from {place.name}")
-            elif not (47 <= location.latitude <= 56 and 5 <= location.longitude <= 16):
-                add("location", slug, "latitude", "does not lie in Germany")
-        self._phones("location", slug, "phones", location.phones)
-        self._schedules("location", slug, "schedules", location.schedules)
-        self._languages("location", slug, location.languages)
-
-    def _service(self, service: ServiceRecord) -> None:
-        slug, add = service.slug, self.problems.add
-        if service.organization not in self.organizations:
-            add("service", slug, "organization", f"no organization {service.organization!r}")
-        for field, taxonomy in TERM_FIELDS.items():
-            codes: tuple[str, ...] = getattr(service, field)
-            for code in codes:
-                if code not in self.codes[taxonomy]:
-                    self._unknown_code("service", slug, field, taxonomy, code)
-            self._no_duplicates("service", slug, field, codes)
-        for kind in service.desk_for:
-            if kind not in service.contact_kinds:
-                add("service", slug, "desk_for", f"{kind!r} must be among contact_kinds too")
-        self._areas(slug, "service_areas", service.service_areas)
-        self._no_duplicates("service", slug, "required_documents", service.required_documents)
-        if service.valid_from and service.valid_to and service.valid_from > service.valid_to:
-            add("service", slug, "valid_to", "is before valid_from")
-        self._phones("service", slug, "phones", service.phones)
-        self._schedules("service", slug, "schedules", service.schedules)
-        self._languages("service", slug, service.languages)
-        for index, contact in enumerate(service.contacts):
-            self._phones("service", slug, f"contacts.{index}.phones", contact.phones)
-        self._no_duplicates("service", slug, "locations", tuple(at.location for at in service.locations))
-        for index, at in enumerate(service.locations):
-            if at.location not in self.locations:
-                add("service", slug, f"locations.{index}.location", f"no location {at.location!r}")
-            self._phones("service", slug, f"locations.{index}.phones", at.phones)
-            self._schedules("service", slug, f"locations.{index}.schedules", at.schedules)
-            self._areas(slug, f"locations.{index}.service_areas", at.service_areas)
-
     def _desks(self) -> None:
         """The clearing desk catches what no other desk serves, but it must not be where danger ends."""
         for kind, places in desk_gaps(self.content).items():
             if kind in DANGER_KINDS:
                 message = f"{kind} has no desk for {', '.join(places[:5])}{' …' if len(places) > 5 else ''}"
                 self.problems.add("services", None, "desk_for", message)
-
-    def _areas(self, slug: str, field: str, areas: tuple[str, ...]) -> None:
-        self._no_duplicates("service", slug, field, areas)
-        for area in areas:
-            county = self.content.region.county_area
-            if len(area) == 8 and area.startswith(county) and area not in self.places:
-                self.problems.add("service", slug, field, f"no place {area}")
-            elif not covers(area, county) and not area.startswith(county):
-                self.problems.add("service", slug, field, f"{area} has nothing to do with {county}")
-
-    def _phones(self, entity: str, slug: str, field: str, phones: tuple[PhoneRecord, ...]) -> None:
-        self._no_duplicates(entity, slug, field, tuple((phone.number, phone.type) for phone in phones))
-        for index, phone in enumerate(phones):
-            if message := phone_problem(phone.number, fictional=self.content.region.fictional):
-                self.problems.add(entity, slug, f"{field}.{index}.number", message)
-            self._languages(entity, slug, phone.languages)
-
-    def _schedules(self, entity: str, slug: str, field: str, schedules: Iterable[Any]) -> None:
-        for index, schedule in enumerate(schedules):
-            try:
-                hours.check(schedule.opening_hours)
-            except hours.HoursError as error:
-                self.problems.add(entity, slug, f"{field}.{index}.opening_hours", str(error))
-
-    def _languages(self, entity: str, slug: str, languages: tuple[str, ...]) -> None:
-        self._no_duplicates(entity, slug, "languages", languages)
-        for language in languages:
-            self._language(entity, slug, language)
-
-    def _language(self, entity: str, slug: str | None, language: str) -> None:
-        if language.split("-", maxsplit=1)[0] not in _known_languages():
-            self.problems.add(entity, slug, "languages", f"no language has the code {language!r} (ISO 639)")
-
-    def _unknown_code(self, entity: str, slug: str, field: str, taxonomy: str, code: str) -> None:
-        self.problems.add(entity, slug, field, f"{code!r} is not a term of {taxonomy}")
-
-    def _no_duplicates(self, entity: str, slug: str, field: str, values: Iterable[Any]) -> None:
-        _unique(values, lambda value: self.problems.add(entity, slug, field, f"{value!r} stands there twice"))
 
 
 def _unique(values: Iterable[Any], report: Callable[[Any], None]) -> None:

@@ -65,11 +65,11 @@ def stored_region(session: Session, region: str) -> Stored:
     }
     stored = Stored()
     for row in rows.organizations.values():
-        stored.organizations[row.slug] = (_organization(row, rows, slugs), row)
+        stored.organizations[row.slug] = (organization_record(row, rows, slugs), row)
     for row in rows.locations.values():
-        stored.locations[row.slug] = (_location(row, rows, slugs), row)
+        stored.locations[row.slug] = (location_record(row, rows, slugs), row)
     for row in rows.services.values():
-        stored.services[row.slug] = (_service(row, rows, slugs), row)
+        stored.services[row.slug] = (service_record(row, rows, slugs), row)
     for place, row in stored_places(session, region):
         stored.places[place.ags] = (place, row)
     for id_, texts in rows.translations.items():
@@ -130,7 +130,7 @@ def _term(row: AnyRow, by_id: Mapping[UUID, str]) -> TermRecord:
     return TermRecord.model_validate({**values, "parent": by_id[row.parent_id] if row.parent_id else None})
 
 
-def _organization(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> OrganizationRecord:
+def organization_record(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> OrganizationRecord:
     return OrganizationRecord.model_validate(
         {
             **_same(row, OrganizationRecord),
@@ -145,7 +145,7 @@ def _organization(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> Organiz
 _WHERE = ("latitude", "longitude", "place", "transportation")
 
 
-def _location(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> LocationRecord:
+def location_record(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> LocationRecord:
     # A shelter has no address, whatever may have got into the table; its organization makes every house one.
     owner = rows.organizations.get(row.organization_id)
     hidden = row.confidential or (owner is not None and owner.confidential)
@@ -172,7 +172,7 @@ def _location(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> LocationRec
     )
 
 
-def _service(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> ServiceRecord:
+def service_record(row: AnyRow, rows: Rows, slugs: Mapping[UUID, str]) -> ServiceRecord:
     cost = rows.costs.get(row.id)
     return ServiceRecord.model_validate(
         {

@@ -43,6 +43,9 @@ class Problem:
     field: str | None
     message: str
     line: int | None = None
+    code: str = ""
+    """Of what one entry can have wrong, for pages that say it in another language."""
+    values: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
