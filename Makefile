@@ -28,6 +28,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench.clearing
 	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.pages
+	@$(BIN)/python -m bench.search --sizes 300 --rounds 1
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Anlauf needs Python 3.11 or newer; this is " + sys.version.split()[0])'

@@ -29,6 +29,8 @@ class _Page:
     etag: str
     plain: bytes
     until: float
+    for_strangers: bool
+    """Its view looks at the cookie (`Vary: Cookie`): whoever brings one may get another page."""
     packed: dict[str, bytes] = field(default_factory=dict)
 
     def body(self, encoding: str) -> bytes:
@@ -92,7 +94,11 @@ class PageCache:
                 self._seen = revision
         key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), _wants_fragment(environ))
         page = self._pages.get(key)
-        if page is not None and page.until > now:
+        if (
+            page is not None
+            and page.until > now
+            and not (page.for_strangers and environ.get("HTTP_COOKIE"))
+        ):
             self.hits += 1
             return self._answer(page, environ, start_response)
         return self._fetch(key, now, environ, start_response)
@@ -124,7 +130,14 @@ class PageCache:
             _close(result)
         etag = '"' + hashlib.sha256(plain).hexdigest()[:20] + '"'
         kept = [(n, v) for n, v in headers if n not in (MARK, "Content-Length", "Set-Cookie")]
-        page = _Page(kept, etag, plain, until=min(now + self._seconds, (now // 60 + 1) * 60))
+        varies = ",".join(value.lower() for name, value in headers if name.lower() == "vary")
+        page = _Page(
+            kept,
+            etag,
+            plain,
+            until=min(now + self._seconds, (now // 60 + 1) * 60),
+            for_strangers="cookie" in varies,
+        )
         with self._lock:
             if self._seen == revision:
                 # Otherwise the catalogue changed while the page was made, and it may show the old state.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     """Everything a start needs: translations, database, content, search index. Quick when nothing changed."""
     from portal.catalogue.loading import is_loaded, load_region, read_region
+    from portal.catalogue.search.index import SearchError
     from portal.db import upgrade
     from portal.web.languages import compile_catalogues
     from portal.web.wiring import open_search, open_store
@@ -34,8 +35,12 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
             report = load_region(session, content, now=datetime.now(UTC))
             session.commit()
             say(summary(report))
-    if open_search(settings, store).rebuild_if_needed():
-        say("search index built")
+    try:
+        if open_search(settings, store).rebuild_if_needed():
+            say("search index built")
+    except SearchError as error:
+        # A full disk must not keep the portal shut: the search answers with a simple list and says so.
+        say(f"search index not usable yet: {error}")
     store.engine.dispose()
 
 
@@ -54,7 +59,26 @@ def run(settings: Settings, host: str, port: int) -> None:
     prepare(settings, lambda line: print(f"  {line}", flush=True))
     took = time.monotonic() - began
     print(f"Anlauf ({settings.region}) is ready after {took:.1f} s: http://{host}:{port}", flush=True)
+    print(f"  {way_in(settings, host, port)}", flush=True)
     serve(settings, host, port, workers=2, quiet=True)
+
+
+def way_in(settings: Settings, host: str, port: int) -> str:
+    """How to get to the admin pages: for the first one the command that lets somebody in, later the address."""
+    from sqlalchemy import select
+
+    from portal.accounts.models import User
+    from portal.web.wiring import open_store
+
+    store = open_store(settings)
+    with store.sessions() as session:
+        somebody = session.execute(select(User.id).limit(1)).first()
+    store.engine.dispose()
+    if somebody is None:
+        return "first administrator: portal users invite YOU@EXAMPLE.ORG --role administrator"
+    # By name, because browsers offer passkeys for names only.
+    name = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host  # noqa: S104 (compared, not bound)
+    return f"administration: {settings.base_url or f'http://{name}:{port}'}/admin/"
 
 
 def serve(settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False) -> None:

@@ -218,6 +218,27 @@ def test_typing_hits_names_and_nothing_leave_no_mark(
     assert marks(store) == 0
 
 
+def test_a_search_that_the_script_calls_finished_is_counted_as_a_page_is(
+    app: Flask, days: Days, store: Store
+) -> None:
+    """Fragments are asked for at every letter; the script marks the one that was sent, or stood for a while."""
+    for _ in range(3):
+        for typed in ("xqz", "xqzwvk", "xqzwvkurs"):
+            search(app, typed, **{"HX-Request": "true"})
+        search(app, "xqzwvkurs", **{"HX-Request": "true", "X-Stood": "1"})
+        days.next()
+    assert kept(store) == ["xqzwvkurs"]
+    assert marks(store) == 0
+
+
+@pytest.mark.parametrize(
+    "words", ["Schulden", "Xqzwvkurs", "frau xqzwvkurs", "0391 123456", "xaver zwirbelhuber", ""]
+)
+def test_finished_or_not_the_same_is_left_out(app: Flask, store: Store, words: str) -> None:
+    search(app, words, **{"HX-Request": "true", "X-Stood": "1"})
+    assert marks(store) == 0
+
+
 def test_danger_leaves_no_mark(app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     service = app.extensions["portal"].search
     ask = service.search

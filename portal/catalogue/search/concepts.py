@@ -4,10 +4,11 @@ The words live in `content/synonyms.yaml`; a region may add its own in the same 
 file are carried out here: whole words first, then word starts, then typing errors by word length.
 """
 
+import math
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -22,6 +23,7 @@ from rapidfuzz.distance import OSA
 
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import LANGUAGES, STOP_WORDS, STOP_WORDS_BY_LANGUAGE, Token
+from portal.catalogue.search.frames import Family, FrameRecord, Frames, Tags, clauses_of
 
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 _Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...]
@@ -29,7 +31,7 @@ _Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C loader is nine times as fast; it is missing in some builds."""
 
-How = Literal["exact", "joined", "start", "typo", "loose", "tail"]
+How = Literal["exact", "joined", "start", "typo", "loose", "tail", "frame", "hint"]
 
 
 class SynonymsError(Exception):
@@ -65,6 +67,12 @@ class ConceptRecord(BaseModel):
     fr: _Words = ()
     unlike: _Words = ()
     """Words and phrases that look like this concept and mean something else."""
+    calm: tuple[_Code, ...] = ()
+    """Families that show that an urgent concept is only talked about, unless somebody speaks of themselves."""
+    never: tuple[_Code, ...] = ()
+    """Families of figures of speech: the urgent concept is not meant at all."""
+    weak: tuple[_Code, ...] = ()
+    """Families whose words alone raise the alarm in a query of a word or two only; in more words a frame decides."""
     beware: str | None = None
     """For the people who keep the file."""
 
@@ -76,6 +84,8 @@ class SynonymsFile(BaseModel):
     updated: date
     languages: tuple[str, ...] = LANGUAGES
     topics: tuple[_Code, ...] = ()
+    families: dict[_Code, Family] = {}
+    frames: tuple[FrameRecord, ...] = ()
     concepts: Annotated[tuple[ConceptRecord, ...], Field(min_length=1)]
 
 
@@ -233,6 +243,8 @@ _ME = frozenset(
     ]
 )  # fmt: skip
 _NEAR_ME = 4
+_LEAST_HINT, _BEST_HINT, _MOST_HINTS = 0.4, 0.55, 3
+"""Hints stay below 0.6, where a concept counts as recognised; they never raise the alarm."""
 _FAR = 4
 """How much farther apart words may stand when only words without meaning are between them."""
 _FREE_ORDER = ("uk", "ru", "fa", "tr")
@@ -247,13 +259,39 @@ def load_concepts(path: Path, *extensions: Path) -> "Concepts":
     Raises SynonymsError for an unreadable or malformed file.
     """
     records: dict[str, ConceptRecord] = {}
+    families: dict[str, Family] = {}
+    frames: list[FrameRecord] = []
     for number, file in enumerate((path, *extensions)):
-        for record in _read(file).concepts:
+        read = _read(file)
+        for record in read.concepts:
             known = records.get(record.id)
             if known is not None and number == 0:
                 raise SynonymsError(f"{file.name}: {record.id}: this id stands in the file twice")
             records[record.id] = _extended(known, record) if known else record
-    return Concepts(records.values())
+        for name, family in read.families.items():
+            families[name] = families[name].extended(family) if name in families else family
+        frames += read.frames
+        try:
+            _check(records, families, read.frames)
+        except ValueError as error:
+            raise SynonymsError(f"{file.name}: {error}") from error
+    return Concepts(records.values(), families, frames)
+
+
+def _check(
+    records: Mapping[str, ConceptRecord], families: Mapping[str, Family], frames: Iterable[FrameRecord]
+) -> None:
+    for frame in frames:
+        for concept in (frame.concept, *frame.over):
+            if concept not in records:
+                raise ValueError(f"frames: there is no concept “{concept}”")
+        for name in frame.families():
+            if name not in families:
+                raise ValueError(f"frames: {frame.concept}: there is no family “{name}”")
+    for record in records.values():
+        for name in (*record.calm, *record.never, *record.weak):
+            if name not in families:
+                raise ValueError(f"{record.id}: there is no family “{name}”")
 
 
 def _read(path: Path) -> SynonymsFile:
@@ -276,7 +314,15 @@ def _read(path: Path) -> SynonymsFile:
 def _extended(known: ConceptRecord, more: ConceptRecord) -> ConceptRecord:
     update: dict[str, object] = {
         field: tuple(dict.fromkeys((*getattr(known, field), *getattr(more, field))))
-        for field in ("kinds", "topics", "unlike", *(code for code in LANGUAGES if code != "de"))
+        for field in (
+            "kinds",
+            "topics",
+            "unlike",
+            "calm",
+            "never",
+            "weak",
+            *(code for code in LANGUAGES if code != "de"),
+        )
     }
     update["de"] = GermanWords(
         **{
@@ -291,8 +337,16 @@ def _extended(known: ConceptRecord, more: ConceptRecord) -> ConceptRecord:
 class Concepts:
     """The loaded words, ready to be looked for in queries. Immutable after construction; safe between threads."""
 
-    def __init__(self, records: Iterable[ConceptRecord]) -> None:
+    def __init__(
+        self,
+        records: Iterable[ConceptRecord],
+        families: Mapping[str, Family] | None = None,
+        frames: Iterable[FrameRecord] = (),
+    ) -> None:
+        self._frames = Frames(families or {}, frames)
+        self._all_words = frozenset[str]()
         self._concepts: list[Concept] = []
+        self._care: list[tuple[frozenset[str], frozenset[str], frozenset[str]]] = []
         self._entries: list[_Entry] = []
         self._stems: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for record in records:
@@ -318,8 +372,11 @@ class Concepts:
         }
         self._starters = {language: frozenset(words) for language, words in self._typable.items()}
         self._singles = frozenset(entry.words[0] for entry in self._entries if len(entry.words) == 1)
+        self._all_words = frozenset(self._occurrences)
         self.by_id = {concept.id: concept for concept in self._concepts}
+        self._numbers = {concept.id: number for number, concept in enumerate(self._concepts)}
         self._alternatives = lru_cache(maxsize=8192)(self._find_alternatives)
+        self._telling = lru_cache(maxsize=8192)(self._share_of_word)
 
     def __len__(self) -> int:
         return len(self._concepts)
@@ -340,6 +397,7 @@ class Concepts:
         self._concepts.append(
             Concept(record.id, record.kinds, record.topics, record.urgent, record.generic, label)
         )
+        self._care.append((frozenset(record.calm), frozenset(record.never), frozenset(record.weak)))
         seen: set[tuple[str, tuple[str, ...]]] = set()
         lists: list[tuple[str, tuple[str, ...], bool, bool]] = [
             ("de", (*german.official, *german.everyday, *german.slang, *german.old), False, False),
@@ -383,7 +441,7 @@ class Concepts:
 
     def words(self) -> frozenset[str]:
         """Every folded word that some concept uses."""
-        return frozenset(self._occurrences)
+        return self._all_words
 
     def recognise(
         self, tokens: Sequence[Token], text: str, language: str, *, growing: bool = False
@@ -399,23 +457,111 @@ class Concepts:
         if growing and tokens and not alternatives[-1] and not analysis.is_known(tokens[-1].fold):
             alternatives[-1] = self._beginnings(tokens[-1].fold, likely)
         for hit in self._hits(tokens, alternatives, likely, text):
-            if not hit.entry.against:
-                hits[hit.entry.concept].append(hit)
+            if not hit.against:
+                hits[hit.concept].append(hit)
             elif hit.quality >= 0.9:
-                against[hit.entry.concept].append(hit.tokens)
+                against[hit.concept].append(hit.tokens)
+        tags = self._frames.tags(tokens, text, likely)
+        behind: set[str] = set()
+        for match in self._frames.find(tokens, text, tags):
+            behind.update(match.over)
+            number = self._numbers[match.concept]
+            quality = 0.95 if match.sure else 0.75
+            hits[number].append(
+                _Found(number, None, match.tokens, quality, "frame", match.sure and match.alarm)
+            )
+        spoken_of = frozenset[str]().union(*tags.values())
+        clauses = clauses_of(tokens, text)
         found: dict[int, _Found] = {}
         for number, ways in hits.items():
             # What `unlike` explains is gone; a find that reaches beyond it stands: "schlägt vor und schlägt mich".
             for hit in ways:
                 told = frozenset(i for i in hit.tokens if tokens[i].fold not in STOP_WORDS) or hit.tokens
-                if not any(told <= span for span in against[number]):
-                    found[number] = found[number].better(hit) if number in found else hit
-        return self._ranked(found, tokens, text)
+                if any(told <= span or (hit.how == "frame" and told & span) for span in against[number]):
+                    continue
+                if self._concepts[number].urgent and hit.how != "frame":
+                    _, never, _ = self._care[number]
+                    there = {clauses[i] for i in hit.tokens}
+                    if any(
+                        clauses[occurrence.first] in there
+                        for places in tags.values()
+                        for name in never & places.keys()
+                        for occurrence in places[name]
+                    ):
+                        continue
+                    if hit.sure and not self._serious(hit, tokens, tags, spoken_of):
+                        hit = replace(hit, sure=False)
+                found[number] = found[number].better(hit) if number in found else hit
+        if not any(hit.quality >= 0.6 and not self._concepts[n].generic for n, hit in found.items()):
+            for hint in self._hints(tokens, alternatives):
+                if not against[hint.concept]:
+                    found.setdefault(hint.concept, hint)
+        return self._ranked(found, tokens, text, behind)
+
+    def _serious(self, hit: "_Found", tokens: Sequence[Token], tags: Tags, spoken_of: Set[str]) -> bool:
+        """Whether a find of an urgent concept is more than a film, a sport, a job, a word among others."""
+        calm, _, weak = self._care[hit.concept]
+        if not calm.isdisjoint(spoken_of) and not any(tokens[i].fold in _ME for i in hit.tokens):
+            return False
+        if len(hit.tokens) > 1 or not weak or sum(t.fold not in STOP_WORDS for t in tokens) <= 1:
+            return True
+        [at] = hit.tokens
+        return not any(
+            occurrence.first <= at <= occurrence.last
+            for places in tags.values()
+            for family in weak & places.keys()
+            for occurrence in places[family]
+        )
+
+    def _hints(
+        self, tokens: Sequence[Token], alternatives: Sequence[tuple["_Alternative", ...]]
+    ) -> list["_Found"]:
+        """Concepts whose phrases share the telling words of a query that is no phrase of any."""
+        votes: dict[int, dict[int, float]] = defaultdict(dict)
+        for i, options in enumerate(alternatives):
+            if tokens[i].fold in STOP_WORDS or tokens[i].fold in _LIGHT:
+                continue
+            for option in options:
+                for number, share in self._telling(option.word).items():
+                    vote = share * option.quality
+                    if vote > votes[number].get(i, 0.0):
+                        votes[number][i] = vote
+        ranked = sorted(((sum(v.values()), number) for number, v in votes.items()), reverse=True)[
+            :_MOST_HINTS
+        ]
+        return [
+            _Found(
+                number, None, frozenset(votes[number]), min(0.3 + total / 4, _BEST_HINT), "hint", sure=False
+            )
+            for total, number in ranked
+            if total >= _LEAST_HINT
+            and total >= ranked[0][0] / 2
+            and (len(votes[number]) > 1 or len(alternatives) > 1)
+        ]
+
+    def _share_of_word(self, word: str) -> dict[int, float]:
+        """How much a word speaks for each concept: its share of the phrases with the word, less for common words."""
+        counts: dict[int, int] = defaultdict(int)
+        for number, position in self._occurrences.get(word, ()):
+            entry = self._entries[number]
+            concept = self._concepts[entry.concept]
+            if position in entry.content and not (entry.against or concept.generic):
+                counts[entry.concept] += 1
+        every = sum(counts.values())
+        return {
+            number: count / every / math.sqrt(len(counts))
+            for number, count in counts.items()
+            if count > 1 and not self._concepts[number].urgent
+        }
 
     def _ranked(
-        self, found: Mapping[int, "_Found"], tokens: Sequence[Token], text: str
+        self, found: Mapping[int, "_Found"], tokens: Sequence[Token], text: str, behind: Set[str]
     ) -> tuple[ConceptMatch, ...]:
         specific = any(not self._concepts[number].generic for number in found)
+        told_of_other = any(
+            not self._concepts[number].generic and not self._concepts[number].urgent and hit.quality >= 0.6
+            for number, hit in found.items()
+        )
         matches: list[ConceptMatch] = []
         for number, hit in found.items():
             concept = self._concepts[number]
@@ -428,7 +574,11 @@ class Concepts:
                 # "Ausbildung abbrechen" is about trouble; that it is also about "Ausbildung" hardly counts.
                 strength *= 0.3
                 urgent = False
-            if concept.generic and specific:
+            if (
+                (concept.generic and specific)
+                or concept.id in behind
+                or (concept.urgent and not hit.sure and told_of_other)
+            ):
                 strength *= 0.3
             first, last = tokens[min(hit.tokens)], tokens[max(hit.tokens)]
             matches.append(
@@ -447,9 +597,9 @@ class Concepts:
         return tuple(matches)
 
     def _correction(self, hit: "_Found", typed: str) -> str | None:
-        if hit.how != "typo" and not hit.entry.misspelt:
-            return None
         right = hit.entry
+        if right is None or (hit.how != "typo" and not right.misspelt):
+            return None
         if right.misspelt:
             folded = analysis.normalise(typed)
             candidates = [
@@ -510,7 +660,7 @@ class Concepts:
         word = entry.words[0]
         if len(word) <= 3 and entry.language not in likely and word not in STOP_WORDS:
             return len(tokens) == 1 and not self._concepts[entry.concept].urgent
-        if word in STOP_WORDS and len(word) <= 3:
+        if len(word) <= 3 and any(word in STOP_WORDS_BY_LANGUAGE[code] for code in likely):
             # "BuT" and "JA" are offices, "but" and "ja" are not.
             return any(
                 tokens[i].text == entry.text or (tokens[i].text.isupper() and len(tokens) > 1)
@@ -544,7 +694,7 @@ class Concepts:
                 if entry.light and len(entry.words) > 1 and not _ends_clause(tokens, end, text):
                     sure = False
                     quality *= 0.5
-                yield _Found(entry, frozenset(range(start, end)), quality, how, sure)
+                yield _Found(entry.concept, entry, frozenset(range(start, end)), quality, how, sure)
 
     def _spread(
         self, entry: _Entry, tokens: Sequence[Token], places: Mapping[str, list[tuple[int, _Alternative]]]
@@ -579,7 +729,12 @@ class Concepts:
                     continue
                 quality = 0.9 * min(o.quality for o in options)
                 yield _Found(
-                    entry, frozenset(chosen.values()), quality, "loose", all(o.sure for o in options)
+                    entry.concept,
+                    entry,
+                    frozenset(chosen.values()),
+                    quality,
+                    "loose",
+                    all(o.sure for o in options),
                 )
 
     def _loose(
@@ -613,14 +768,15 @@ class Concepts:
                     continue
                 quality = 0.9 * min(o.quality for o in options)
                 sure = only_stops and all(o.sure for o in options)
-                yield _Found(entry, frozenset(chosen), quality, "loose", sure)
+                yield _Found(entry.concept, entry, frozenset(chosen), quality, "loose", sure)
 
     def _written_apart(self, tokens: Sequence[Token], likely: frozenset[str]) -> Iterable["_Found"]:
         """Spaces in the wrong place: "job center", "selbstmord" for "selbst mord"."""
         for start in range(len(tokens)):
             joined = tokens[start].fold
             for number in self._joined.get(joined, ()):
-                yield _Found(self._entries[number], frozenset({start}), 0.95, "joined", True)
+                entry = self._entries[number]
+                yield _Found(entry.concept, entry, frozenset({start}), 0.95, "joined", True)
             for end in range(start + 1, min(start + 4, len(tokens))):
                 joined += tokens[end].fold
                 if len(joined) < 2:
@@ -629,7 +785,7 @@ class Concepts:
                 for number, _ in self._occurrences.get(joined, ()):
                     entry = self._entries[number]
                     if len(entry.words) == 1 and (len(joined) > 3 or entry.language in likely):
-                        yield _Found(entry, span, 0.95, "joined", True)
+                        yield _Found(entry.concept, entry, span, 0.95, "joined", True)
 
     def _find_alternatives(self, word: str, typed: str, likely: frozenset[str]) -> tuple[_Alternative, ...]:
         """Entry words that `word` may stand for: itself and its stems, else word starts, else typing errors."""
@@ -760,17 +916,33 @@ _HOME = re.compile(r"\b(zu|nach) hause\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    entry: _Entry
+    concept: int
+    entry: _Entry | None
+    """None for a frame or a hint."""
     tokens: frozenset[int]
     quality: float
     how: How
     sure: bool
 
+    @property
+    def against(self) -> bool:
+        return self.entry is not None and self.entry.against
+
     def better(self, other: "_Found") -> "_Found":
         """The stronger of two finds of one concept; a sure one keeps its word about urgency."""
         best = max(
-            self, other, key=lambda find: (round(find.quality, 2), len(find.tokens), not find.entry.misspelt)
+            self,
+            other,
+            key=lambda find: (
+                round(find.quality, 2),
+                len(find.tokens),
+                find.entry is None or not find.entry.misspelt,
+            ),
         )
+        spelt = next((find for find in (self, other) if find.entry and find.how == "typo"), None)
+        if best.entry is None and spelt is not None and spelt.tokens == best.tokens:
+            # A family knows no right spelling; the phrase does.
+            best = replace(spelt, quality=best.quality)
         return replace(best, sure=self.sure or other.sure)
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 from uuid import UUID
@@ -86,13 +87,17 @@ _FIELDS = {
     "labels": _Weight(1.2, 12),
     "text": _Weight(1.0, 40),
 }
+K1 = 1.2
+"""BM25: how soon another occurrence of a word stops mattering."""
+STEPS = 256
+"""The weight of a word, saturated, is one of the steps 1 to 255: an engine may keep it in a byte."""
 _LENGTH_MATTERS = 0.4
 _PART = 0.45
 """A part of a compound against a word of its own."""
 
 
 def terms(texts: Texts, language: str) -> dict[str, float]:
-    """Terms of `texts` with their BM25F weights, before saturation."""
+    """Terms of `texts` with their BM25F weights, before saturation, rounded to steps."""
     weights: dict[str, float] = defaultdict(float)
     stops = STOP_WORDS_BY_LANGUAGE.get(language, frozenset())
     for field, rule in _FIELDS.items():
@@ -109,12 +114,26 @@ def terms(texts: Texts, language: str) -> dict[str, float]:
             weights[found.stem] += share
             for part in found.parts:
                 weights[part] += share * _PART
-    return dict(weights)
+    return {term: WEIGHTS[step(weight)] for term, weight in weights.items()}
+
+
+def step(weight: float) -> int:
+    return min(STEPS - 1, max(1, round(STEPS * weight / (K1 + weight))))
+
+
+WEIGHTS = tuple(K1 * number / (STEPS - number) for number in range(STEPS))
+"""The weight that each step stands for."""
+
+
+@lru_cache(maxsize=128)
+def words(text: str) -> tuple[Token, ...]:
+    """Kept for a moment: the same texts are indexed and then prepared to be shown."""
+    return tuple(analysis.tokens(text))
 
 
 def _words(text: str) -> Iterator[Token]:
     """Words of a text, and for "Schul-Sozialarbeit" also the word without its hyphen."""
-    found = analysis.tokens(text)
+    found = words(text)
     yield from found
     for before, after in pairwise(found):
         if after.start == before.end + 1 and text[before.end] in "-‐‑":

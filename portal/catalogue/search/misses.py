@@ -2,7 +2,8 @@
 
 A term is written down only when it was looked for on its third day. Until then there is one salted hash for each day,
 made with a secret that is not in the database; each day has a salt of its own, and both are deleted after `KEPT_DAYS`.
-What may be about a person is not even hashed: numbers, addresses, and whatever looks like a name.
+What may be about a person is not even hashed: numbers, addresses, and whatever looks like a name. Nor is what somebody is
+still typing: a search counts when it was sent, or stood for three seconds (the page's script says so).
 """
 
 import hashlib

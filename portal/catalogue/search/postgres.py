@@ -13,7 +13,7 @@ one snapshot of the database: it sees the last finished write and never waits fo
     search_code      bitsets of codes, areas, ages
     search_order     numbers in the order of names, by language
     search_document  names and texts to show
-    search_posting   terms of `documents.terms`, with numbers and weights
+    search_posting   terms of `documents.terms`, with numbers and steps of weights, or as planes
     search_word      the vocabulary, to complete and correct words
     search_way       what suggestions lead to, with how many names lead there
 """
@@ -44,7 +44,7 @@ from portal.catalogue.search.postgres_tables import METADATA
 from portal.catalogue.search.postgres_writing import Fetch, Writer, fetching
 from portal.catalogue.search.ranking import PlaceBook
 
-_FORMAT = 1
+_FORMAT = 2
 """Make of the stored rows; raise it with every change of `ranking.record` or of what `Writer` writes."""
 _WAIT_SECONDS = 30.0
 _LOCK = 0x616E6C61

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import cos, inf, radians
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 from uuid import UUID
 
 import psycopg
@@ -26,21 +26,26 @@ from portal.catalogue.search.index import (
     SearchError,
     Suggestion,
 )
+from portal.catalogue.search.postgres_planes import Constant, Leaf, Postings, RankedPlanes, Sliced, tables
 from portal.catalogue.search.postgres_rows import (
     LONGEST_START,
     Facts,
     Shown,
     unpack,
     unpack_bits,
+    unpack_postings,
     unusable_if_broken,
 )
 from portal.catalogue.search.query import Understood
-from portal.catalogue.search.ranking import Columns, Snapshot
+from portal.catalogue.search.ranking import Columns, Gains, Ranked, RankedTable, Snapshot
 
 _Item = TypeVar("_Item")
 
-_KEPT_POSTINGS = 4_000_000
-"""Occurrences of words that a process keeps for each segment, some 32 MB."""
+_KEPT_POSTINGS = 64_000_000
+"""Bytes of lists of words that a process keeps for each segment."""
+_LEAST_FOR_PLANES = 2500
+_SHARE_FOR_PLANES = 12
+"""Planes are quicker than tables when the words of a query have so many entries, and more than that part of all offers."""
 _KEPT_TEXTS = 2000
 _KEPT_BITS = 4000
 _KEPT_PLACES = 50_000
@@ -197,10 +202,11 @@ class Segment:
             _sorting={},
             bits=_Bits(database, generation, first),
         )
-        self._postings: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
+        self._postings: dict[str, Postings] = {}
         self._kept = 0
         self._shown: dict[int, Shown] = {}
         self._orders: dict[str, array[int]] = {}
+        self._ranks: dict[str, array[int]] = {}
         self.places: dict[object, int] = {}
         """Where offers of later segments belong in the order of this one's names."""
 
@@ -235,18 +241,21 @@ class Segment:
     def knows(self, term: str) -> bool:
         return term in self._postings
 
-    def keep(self, term: str, numbers: "array[int]", weights: "array[float]") -> None:
-        self._kept += 1 + len(numbers)
+    def keep(self, term: str, postings: Postings) -> None:
+        self._kept += postings.bytes
         if self._kept > _KEPT_POSTINGS:
             self._postings = {}
-            self._kept = 1 + len(numbers)
-        self._postings[term] = numbers, weights
+            self._kept = postings.bytes
+        self._postings[term] = postings
 
-    def postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
+    def packed(self, term: str) -> Postings:
         known = self._postings.get(term)
         if known is None:
             known = read_postings(self._database, self._generation, [self], [term])[self.first, term]
         return known
+
+    def postings(self, term: str) -> tuple[Sequence[int], Sequence[int]]:
+        return self.packed(term).listed()
 
     def words(self, language: str) -> Sequence[str]:
         rows = self._database.fetch(
@@ -290,6 +299,7 @@ class Segment:
                 "name": labels[0],
                 "summary": shown.summaries.get(language, ""),
                 "organization": labels[1],
+                "words": shown.words[language],
             }
             for language, labels in shown.labels.items()
         }
@@ -314,10 +324,20 @@ class Segment:
                 self._orders[language] = known
         return known
 
+    def ranks(self, language: str) -> "array[int]":
+        """Where each offer stands in `order`."""
+        known = self._ranks.get(language)
+        if known is None:
+            known = array("I", bytes(4 * self.size))
+            for rank, number in enumerate(self.order(language)):
+                known[number - self.first] = rank
+            self._ranks[language] = known
+        return known
+
 
 def read_postings(
     database: Database, generation: int, segments: Sequence[Segment], wanted: Iterable[str]
-) -> dict[tuple[int, str], tuple["array[int]", "array[float]"]]:
+) -> dict[tuple[int, str], Postings]:
     """Postings of terms "language:term" by segment, also kept there."""
     missing = {term: [s for s in segments if not s.knows(term)] for term in dict.fromkeys(wanted)}
     missing = {term: lacking for term, lacking in missing.items() if lacking}
@@ -337,19 +357,14 @@ def read_postings(
     parts: dict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
     for language, term, first, numbers, weights in rows:
         parts[f"{language}:{term}"].append((first, numbers, weights))
-    found: dict[tuple[int, str], tuple[array[int], array[float]]] = {}
+    found: dict[tuple[int, str], Postings] = {}
     with unusable_if_broken():
         for term, lacking in missing.items():
             for segment in lacking:
                 own = [part for part in parts[term] if 0 <= part[0] - segment.first < segment.size]
-                numbers = unpack("I", b"".join(part[1] for part in own))
-                weights = unpack("f", b"".join(part[2] for part in own))
-                if len(numbers) != len(weights) or numbers[-1:] >= array("I", [segment.first + segment.size]):
-                    raise ValueError("a list of words is cut short")
-                if segment.first and numbers:
-                    numbers = array("I", (number - segment.first for number in numbers))
-                segment.keep(term, numbers, weights)
-                found[segment.first, term] = numbers, weights
+                postings = unpack_postings(own, segment.first, segment.size)
+                segment.keep(term, postings)
+                found[segment.first, term] = postings
     return found
 
 
@@ -389,6 +404,39 @@ class PostgresSnapshot(Snapshot):
 
     def _read_terms(self, wanted: Iterable[str]) -> None:
         read_postings(self._database, self._generation, self.segments, wanted)
+
+    # Scores.
+
+    def nothing(self) -> Sliced:
+        return Sliced()
+
+    def constant(self, bits: int, score: float) -> Sliced:
+        found = Sliced()
+        found.add(Constant(bits, score))
+        return found
+
+    def saturated(self, term: str) -> Sliced:
+        found = Sliced()
+        found.add(self._leaf(term))
+        return found
+
+    def _leaf(self, term: str) -> Leaf:
+        return self._terms.get(
+            ("leaf", term), lambda: Leaf((segment.first, segment.packed(term)) for segment in self.segments)
+        )
+
+    def alive_with(self, term: str) -> bool:
+        return bool(self._leaf(term).present & self.live)
+
+    def fullest(self, term: str) -> list[int]:
+        return self._leaf(term).fullest(self.live)
+
+    def ranked(self, gains: Gains) -> Ranked:
+        every = cast(Iterable[Sliced], (*gains.words.values(), *(lift for lift, _, _ in gains.lifts)))
+        effort = sum(scores.effort for scores in every)
+        if effort < max(_LEAST_FOR_PLANES, self.size // _SHARE_FOR_PLANES):
+            return RankedTable(tables(gains, None).table(self.alive))
+        return RankedPlanes(gains, self.live, self.alive)
 
     # Vocabulary.
 
@@ -505,27 +553,59 @@ class PostgresSnapshot(Snapshot):
 
     def by_name(self, language: str) -> Sequence[int]:
         def make() -> Sequence[int]:
-            largest = max(self.segments, key=lambda segment: segment.size, default=None)
+            largest, others, places = self._placed(language)
             if largest is None:
                 return ()
             order = largest.order(language)
+            merged: list[int] = []
+            at = 0
+            for number, place in zip(others, places, strict=True):
+                merged += order[at:place]
+                merged.append(number)
+                at = place
+            return merged + order[at:].tolist() if others else order
+
+        return self._orders.get(language, make)
+
+    def position(self, language: str) -> Sequence[int]:
+        """Numbers in the order of `by_name`, with gaps: those of the largest segment stay the same with every save."""
+
+        def make() -> Sequence[int]:
+            largest, others, places = self._placed(language)
+            if largest is None:
+                return ()
+            ranks = largest.ranks(language)
+            between = {
+                number: (2 * place << 32) + i
+                for i, (number, place) in enumerate(zip(others, places, strict=True))
+            }
+
+            def item(number: int) -> int:
+                local = number - largest.first
+                if 0 <= local < largest.size:
+                    return 2 * ranks[local] + 1 << 32
+                return between.get(number, 0)
+
+            return _Lazy(self.size, item)
+
+        return self._orders.get((language, "rank"), make)
+
+    def _placed(self, language: str) -> tuple[Segment | None, Sequence[int], Sequence[int]]:
+        """The largest segment, the offers of all others by name, and where each belongs in the order of the largest."""
+
+        def make() -> tuple[Segment | None, Sequence[int], Sequence[int]]:
+            largest = max(self.segments, key=lambda segment: segment.size, default=None)
             others = [
                 n for segment in self.segments if segment is not largest for n in segment.order(language)
             ]
             others = [number for number in others if self.alive[number]]
-            if not others:
-                return order
+            if largest is None or not others:
+                return largest, (), ()
             names = self._names(others, language)
             others.sort(key=lambda number: (names[number], number))
-            merged: list[int] = []
-            at = 0
-            for number, place in zip(others, self._insertions(largest, others, names, language), strict=True):
-                merged += order[at:place]
-                merged.append(number)
-                at = place
-            return merged + order[at:].tolist()
+            return largest, others, self._insertions(largest, others, names, language)
 
-        return self._orders.get(language, make)
+        return self._orders.get((language, "placed"), make)
 
     def _insertions(
         self, segment: Segment, numbers: Sequence[int], names: Mapping[int, str], language: str

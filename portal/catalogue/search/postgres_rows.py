@@ -6,7 +6,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,9 +14,13 @@ import sqlalchemy as sa
 
 from portal.catalogue.search import ranking
 from portal.catalogue.search.index import IndexUnusable, SearchError
+from portal.catalogue.search.postgres_planes import DEPTH, Postings, planes_of
 
 LONGEST_START = 100
 """Characters of a name that suggestions are found by."""
+_LEAST_PLANES = 1000
+_MANY = 32
+"""One offer in so many must have a word to store it in planes: they take as little room then, and are read at once."""
 
 
 @contextlib.contextmanager
@@ -122,6 +126,48 @@ class Facts:
         self.periods.update({before + number: period for number, period in other.periods.items()})
 
 
+def pack_postings(
+    numbers: "array[int]", steps: bytes | bytearray, first: int, size: int
+) -> tuple[bytes, bytes]:
+    """The columns `numbers` and `weights` of a word in the offers `first` to `first + size`.
+
+    A word in many of them has no numbers: its weights are planes, counted from `first`.
+    """
+    if size < _LEAST_PLANES or len(numbers) * _MANY < size:
+        return pack(numbers), bytes(steps)
+    length = (size + 7) // 8
+    planes = planes_of([number - first for number in numbers], steps, size)
+    return b"", zlib.compress(b"".join(plane.to_bytes(length, "little") for plane in planes), 1)
+
+
+def unpack_postings(rows: Iterable[tuple[int, bytes, bytes]], first: int, size: int) -> Postings:
+    """A word in a segment, from rows of first number, numbers, weights."""
+    numbers, steps = array("I"), bytearray()
+    planes = [0] * DEPTH
+    for start, packed, weights in rows:
+        if packed:
+            numbers.extend(unpack("I", packed))
+            steps += weights
+        else:
+            for i, plane in enumerate(_unpack_planes(weights)):
+                planes[i] |= plane << (start - first)
+    if len(numbers) != len(steps) or 0 in steps or max(planes).bit_length() > size:
+        raise ValueError("a list of words is cut short")
+    if numbers and not first <= numbers[0] <= numbers[-1] < first + size:
+        raise ValueError("a list of words names offers of elsewhere")
+    if first:
+        numbers = array("I", (number - first for number in numbers))
+    return Postings(size, numbers, bytes(steps), planes if any(planes) else ())
+
+
+def _unpack_planes(packed: bytes) -> list[int]:
+    raw = zlib.decompress(packed)
+    length, more = divmod(len(raw), DEPTH)
+    if more:
+        raise ValueError("planes are cut short")
+    return [int.from_bytes(raw[i * length : (i + 1) * length], "little") for i in range(DEPTH)]
+
+
 def bitset_bytes(bits: int, size: int) -> bytes:
     return bits.to_bytes((size + 7) // 8, "little")
 
@@ -135,9 +181,18 @@ class Shown:
     topics: Sequence[str]
     labels: Mapping[str, Sequence[str]]
     summaries: Mapping[str, str]
+    words: Mapping[str, str]
+    """By language what `snippets.places_of_words` says."""
 
     def dump(self) -> bytes:
-        parts = [self.slug, self.organization, list(self.topics), dict(self.labels), dict(self.summaries)]
+        parts = [
+            self.slug,
+            self.organization,
+            list(self.topics),
+            dict(self.labels),
+            dict(self.summaries),
+            dict(self.words),
+        ]
         return zlib.compress(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode(), 6)
 
     @classmethod

@@ -12,18 +12,19 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 
 from portal.catalogue.search import analysis, ranking
-from portal.catalogue.search.documents import SURFACE, ServiceDocument, terms
+from portal.catalogue.search.documents import SURFACE, ServiceDocument, step, terms
 from portal.catalogue.search.index import IndexUnusable
 from portal.catalogue.search.postgres_rows import (
     Facts,
     Shown,
     bitset_bytes,
-    pack,
     pack_bits,
+    pack_postings,
     unpack_bits,
     unusable_if_broken,
 )
 from portal.catalogue.search.postgres_tables import METADATA
+from portal.catalogue.search.snippets import FIELDS, places_of_words
 
 _AT_ONCE = 1000
 """Offers that are written together."""
@@ -71,7 +72,7 @@ class Writer:
         self._ids: list[bytes] = []
         self._area_sets: dict[tuple[str, ...], int] = {}
         self._codes: dict[str, list[int]] = defaultdict(list)
-        self._postings: dict[tuple[str, str], tuple[array[int], array[float]]] = {}
+        self._postings: dict[tuple[str, str], tuple[array[int], bytearray]] = {}
         self._held = 0
         self._words: dict[str, set[str]] = defaultdict(set)
         self._ways: Counter[tuple[str, ...]] = Counter()
@@ -106,11 +107,11 @@ class Writer:
                 for term, weight in terms(texts, language).items():
                     known = self._postings.get((language, term))
                     if known is None:
-                        known = self._postings[language, term] = array("I"), array("f")
+                        known = self._postings[language, term] = array("I"), bytearray()
                         if term.startswith(SURFACE):
                             self._words[language].add(term.removeprefix(SURFACE))
                     known[0].append(number)
-                    known[1].append(weight)
+                    known[1].append(step(weight))
                     self._held += 1
             if self._held > _MOST_POSTINGS:
                 self._flush_postings()
@@ -135,7 +136,11 @@ class Writer:
         if first or last:
             facts.periods[local] = first, last
         summaries = {language: texts.summary for language, texts in document.texts.items()}
-        return Shown(slug, organization, topics, labels, summaries)
+        words = {
+            language: places_of_words({field: getattr(texts, field) for field in FIELDS}, language)
+            for language, texts in document.texts.items()
+        }
+        return Shown(slug, organization, topics, labels, summaries, words)
 
     def forget(self, ids: Collection[UUID]) -> None:
         """Unknown ids are ignored."""
@@ -243,11 +248,13 @@ class Writer:
             statement = f"DELETE FROM {name} WHERE generation = %s AND first >= %s"  # noqa: S608
             self._connection.exec_driver_sql(statement, where)
         self._connection.exec_driver_sql(
-            "WITH old AS (DELETE FROM search_posting WHERE generation = %s AND first >= %s RETURNING *)"
+            # Lists are joined; planes stay as they are.
+            "WITH old AS (DELETE FROM search_posting WHERE generation = %s AND first >= %s"
+            " AND numbers <> ''::bytea RETURNING *)"
             " INSERT INTO search_posting (generation, language, term, first, numbers, weights)"
-            " SELECT generation, language, term, %s, string_agg(numbers, ''::bytea ORDER BY first),"
+            " SELECT generation, language, term, min(first), string_agg(numbers, ''::bytea ORDER BY first),"
             " string_agg(weights, ''::bytea ORDER BY first) FROM old GROUP BY generation, language, term",
-            (*where, first),
+            where,
         )
         self._write_segment(first, size, gone, facts, codes, languages)
 
@@ -258,8 +265,14 @@ class Writer:
             "search_posting (generation, language, term, first, numbers, weights)",
             ["int4", "text", "text", "int4", "bytea", "bytea"],
             (
-                (self._generation, language, term, self._part, pack(numbers), pack(weights))
-                for (language, term), (numbers, weights) in self._postings.items()
+                (
+                    self._generation,
+                    language,
+                    term,
+                    self._part,
+                    *pack_postings(numbers, steps, self._part, self._next - self._part),
+                )
+                for (language, term), (numbers, steps) in self._postings.items()
             ),
         )
         self._postings.clear()

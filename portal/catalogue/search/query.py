@@ -139,6 +139,7 @@ _BEFORE_PLACE = frozenset(
     ]
 )
 _LONGEST_PLACE = 4
+_SHORTEST_GUESS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +168,24 @@ class Understood:
 
 
 def understand(
-    text: str, language: str, concepts: Concepts, find_place: FindPlace | None = None
+    text: str,
+    language: str,
+    concepts: Concepts,
+    find_place: FindPlace | None = None,
+    guess_place: FindPlace | None = None,
 ) -> Understood:
-    """Read a query in the page's `language`. Takes any text at all."""
+    """Read a query in the page's `language`. Takes any text at all.
+
+    `guess_place` also knows misspelt names; it is asked only about words that mean nothing else.
+    """
     text = _clean(text)
     tokens = tuple(analysis.tokens(text)[:MAX_TOKENS])
     age, age_at = _age(tokens)
     unfinished = bool(tokens) and tokens[-1].end == len(text)
     found = concepts.recognise(tokens, text, language, growing=unfinished)
     place, place_at = _place(tokens, found, age_at, find_place)
+    if place is None and guess_place is not None:
+        place, place_at = _misspelt_place(tokens, found, age_at, concepts, guess_place, growing=unfinished)
     taken = age_at | place_at
     words = tuple(i for i, token in enumerate(tokens) if i not in taken and token.fold not in STOP_WORDS)
     if not words and not taken:
@@ -327,6 +337,33 @@ def _place(
                 if before:
                     at.add(start - 1)
                 return ags, frozenset(at)
+    return None, frozenset()
+
+
+def _misspelt_place(
+    tokens: Sequence[Token],
+    found: Sequence[ConceptMatch],
+    taken: frozenset[int],
+    concepts: Concepts,
+    guess_place: FindPlace,
+    *,
+    growing: bool,
+) -> tuple[str | None, frozenset[int]]:
+    """A town with a typing error in it, "suchtberatung wernigerrode": one long word that is no other word."""
+    meant = frozenset[int]().union(*(match.tokens for match in found))
+    for i, token in enumerate(tokens):
+        word = token.fold
+        if i in taken or i in meant or len(word) < _SHORTEST_GUESS or not word.isascii():
+            continue
+        # A word that is still being typed is unfinished, not misspelt.
+        if (growing and i + 1 == len(tokens) and len(tokens) == 1) or not word.isalpha():
+            continue
+        if word in concepts.words() or analysis.is_known(word):
+            continue
+        ags = guess_place(token.text)
+        if ags:
+            announced = i > 0 and tokens[i - 1].fold in _BEFORE_PLACE
+            return ags, frozenset({i - 1, i}) if announced else frozenset({i})
     return None, frozenset()
 
 

@@ -9,11 +9,12 @@ import math
 import threading
 from bisect import bisect_left
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from itertools import islice
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from rapidfuzz import process
@@ -23,7 +24,7 @@ from portal.catalogue.geography import distance_km
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import Token
 from portal.catalogue.search.concepts import ConceptMatch, Concepts, edits_allowed
-from portal.catalogue.search.documents import SURFACE, ServiceDocument
+from portal.catalogue.search.documents import STEPS, SURFACE, ServiceDocument
 from portal.catalogue.search.index import (
     FACETS,
     Filters,
@@ -31,16 +32,14 @@ from portal.catalogue.search.index import (
     Place,
     SearchRequest,
     SearchResults,
-    Snippet,
     Suggestion,
 )
 from portal.catalogue.search.query import Understood, understand
-from portal.catalogue.search.snippets import LENGTH, Marker
+from portal.catalogue.search.snippets import FIELDS, Marker
 
 _Value = TypeVar("_Value")
 
-K1 = 1.2
-"""BM25: how soon another occurrence of a word stops mattering."""
+_SATURATED = tuple(step / STEPS for step in range(STEPS))
 _WORD = 4.0
 """What the rarest word can give at most."""
 _SURFACE_FACTOR, _STEM_FACTOR, _PARTS_FACTOR = 1.0, 0.85, 0.5
@@ -51,7 +50,7 @@ _KIND, _DESK, _TOPIC = 3.0, 1.0, 2.0
 """What a recognised concept gives to an offer of its contact kind, to the reception of that kind, of its topic."""
 _NOT_FIRST = 0.75
 """Second and later kinds or topics of a concept."""
-_WORST = 0.12
+WORST = 0.12
 """Finds below this share of the best one are left out: they share one weak word."""
 _NEAR_KM = 50.0
 _NOT_SERVED = 0.55
@@ -60,6 +59,8 @@ _NEAR = 0.3
 _AREA_NEARNESS = {8: 0.9, 5: 0.6, 3: 0.4, 2: 0.3, 0: 0.15}
 _OLDEST = 120
 MOST_WAYS = 500
+FULLEST = 5
+"""In so many offers a word is looked up, to see how it is written."""
 _KEPT_SCORES = 300_000
 """Scores kept in memory for each process, some 30 MB."""
 
@@ -156,14 +157,14 @@ class Segment(Protocol):
 
     columns: Columns
 
-    def postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
-        """Document numbers and weights of a term of `documents.terms`, prefixed "language:"."""
+    def postings(self, term: str) -> tuple[Sequence[int], Sequence[int]]:
+        """Document numbers and weights (as `documents.step`) of a term of `documents.terms`, prefixed "language:"."""
 
     def words(self, language: str) -> Sequence[str]:
         """All words as written (folded) of a language, sorted."""
 
     def texts(self, number: int) -> Mapping[str, Mapping[str, str]]:
-        """Texts to show, by language: name, summary, organization."""
+        """By language name, summary, organization, and where kept `words` as of `snippets.places_of_words`."""
 
 
 def bitset(numbers: Iterable[int]) -> int:
@@ -182,6 +183,10 @@ def members(bits: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = digits.find("1", at + 1)
+
+
+_Corrections = dict[int, tuple[str, str]]
+"""Position of a misspelt word → the word as the texts write it, and folded."""
 
 
 class _Cache:
@@ -209,10 +214,49 @@ class _Cache:
 
 
 def _entries(value: object) -> int:
-    return 1 + len(value) if isinstance(value, dict) else 1
+    return getattr(value, "entries", 1)
 
 
-_Scores = dict[int, float]
+class Scores(Protocol):
+    """What something in a query gives to the offers that have it. All scores of a snapshot are of one make."""
+
+    def __len__(self) -> int:
+        """How many offers have it, those that no longer count among them."""
+
+    @property
+    def entries(self) -> int:
+        """About a hundred bytes each, for the caches."""
+
+    def take(self, other: Any, factor: float = 1.0) -> None:
+        """The better of both for each offer."""
+
+    def add(self, other: Any, factor: float = 1.0) -> None: ...
+
+    def times(self, factor: float) -> "Scores": ...
+
+
+class ScoreTable(dict[int, float]):
+    """Scores by document number."""
+
+    @property
+    def entries(self) -> int:
+        return 1 + len(self)
+
+    def take(self, other: Mapping[int, float], factor: float = 1.0) -> None:
+        if not self:
+            self.update({number: score * factor for number, score in other.items()})
+            return
+        for number, full in other.items():
+            score = full * factor
+            if score > self.get(number, 0.0):
+                self[number] = score
+
+    def add(self, other: Mapping[int, float], factor: float = 1.0) -> None:
+        for number, score in other.items():
+            self[number] = self.get(number, 0.0) + score * factor
+
+    def times(self, factor: float) -> "ScoreTable":
+        return ScoreTable({number: score * factor for number, score in self.items()})
 
 
 class Snapshot:
@@ -229,9 +273,9 @@ class Snapshot:
             size += len(segment.columns.ids)
         self.size = size
         self.count = self.live.bit_count()
-        self.alive = (
-            bytes(1 if digit == "1" else 0 for digit in f"{self.live:0{size}b}"[::-1]) if size else b""
-        )
+        # The digits' codes are 48 and 49.
+        digits = f"{self.live:0{size}b}"[::-1] if size else ""
+        self.alive = digits.encode().translate(bytes(code & 1 for code in range(256)))
         """One byte for each document number, 1 where the offer still counts."""
         self._bits = _Cache(4096)
         self._terms = _Cache(_KEPT_SCORES)
@@ -274,6 +318,13 @@ class Snapshot:
 
         return self._bits.get((field,), make)
 
+    def choices(self, field: str) -> tuple[tuple[str, int], ...]:
+        """Codes of a facet that occur at all, each with its offers."""
+        return self._bits.get(
+            (field, "choices"),
+            lambda: tuple((code, self.bits(f"{field}={code}")) for code in self.codes(field)),
+        )
+
     def _each(self) -> Iterator[tuple[int, Segment, int]]:
         for segment, offset in zip(self.segments, self.offsets, strict=True):
             for number in range(len(segment.columns.ids)):
@@ -283,61 +334,78 @@ class Snapshot:
         """How many different words of a language there are."""
         return len(set().union(*(segment.words(language) for segment in self.segments)))
 
+    def ranked(self, gains: "Gains") -> "Ranked":
+        return RankedTable(gains.table(self.alive))
+
     # -- words -------------------------------------------------------------------------------------------------
 
-    def weights(self, term: str) -> _Scores:
-        """Weights of a term (with its language) in each offer."""
-        found: _Scores = {}
+    def nothing(self) -> Scores:
+        return ScoreTable()
+
+    def constant(self, bits: int, score: float) -> Scores:
+        return ScoreTable(dict.fromkeys(members(bits), score))
+
+    def saturated(self, term: str) -> Scores:
+        """Weight of a term (with its language) in each offer, between 0 and 1."""
+        found = ScoreTable()
         for segment, offset in zip(self.segments, self.offsets, strict=True):
-            numbers, weights = segment.postings(term)
+            numbers, steps = segment.postings(term)
             if offset:
                 numbers = [offset + number for number in numbers]
-            found.update(zip(numbers, weights, strict=True))
+            found.update(zip(numbers, map(_SATURATED.__getitem__, steps), strict=True))
         return found
 
-    def term(self, term: str) -> _Scores:
-        """Scores of a term (with its language): its rarity by its saturated weight, at most `_WORD`."""
-        return self._terms.get(term, lambda: self._scored(self.weights(term)))
-
-    def _scored(self, weights: _Scores) -> _Scores:
-        if not weights:
-            return {}
-        rarity = math.log1p((self.size - len(weights) + 0.5) / (len(weights) + 0.5)) / math.log1p(
-            2 * self.size + 1
+    def alive_with(self, term: str) -> bool:
+        """Whether an offer that still counts has the term."""
+        return any(
+            self.alive[offset + number]
+            for segment, offset in zip(self.segments, self.offsets, strict=True)
+            for number in segment.postings(term)[0]
         )
-        factor = _WORD * max(rarity, 0.05)
-        return {number: factor * weight / (K1 + weight) for number, weight in weights.items()}
 
-    def word(self, token: Token, languages: Sequence[str], *, growing: bool) -> _Scores:
+    def term(self, term: str) -> Scores:
+        """Scores of a term (with its language): its rarity by its saturated weight, at most `_WORD`."""
+
+        def make() -> Scores:
+            weights = self.saturated(term)
+            return weights.times(self._worth(len(weights)))
+
+        return self._terms.get(term, make)
+
+    def _worth(self, offers: int) -> float:
+        """What a word that so many offers have can give at most."""
+        rarity = math.log1p((self.size - offers + 0.5) / (offers + 0.5)) / math.log1p(2 * self.size + 1)
+        return _WORD * max(rarity, 0.05)
+
+    def word(self, token: Token, languages: Sequence[str], *, growing: bool) -> Scores:
         """What each offer gets for one word of the query."""
         key = (token.text, token.fold, tuple(languages), growing)
         return self._words.get(key, lambda: self._word(token, languages, growing=growing))
 
-    def _word(self, token: Token, languages: Sequence[str], *, growing: bool) -> _Scores:
-        best: _Scores = {}
+    def _word(self, token: Token, languages: Sequence[str], *, growing: bool) -> Scores:
+        best = self.nothing()
         for position, language in enumerate(languages):
             share = _GERMAN_FALLBACK if position else 1.0
             forms = analysis.forms(token, language)
-            _take(best, self.term(f"{language}:{SURFACE}{forms.fold}"), share * _SURFACE_FACTOR)
-            _take(best, self.term(f"{language}:{forms.stem}"), share * _STEM_FACTOR)
+            best.take(self.term(f"{language}:{SURFACE}{forms.fold}"), share * _SURFACE_FACTOR)
+            best.take(self.term(f"{language}:{forms.stem}"), share * _STEM_FACTOR)
             if forms.parts:
-                together: _Scores = defaultdict(float)
+                together = self.nothing()
                 for part in forms.parts:
-                    for number, score in self.term(f"{language}:{part}").items():
-                        together[number] += score
-                _take(best, together, share * _PARTS_FACTOR)
+                    together.add(self.term(f"{language}:{part}"))
+                best.take(together, share * _PARTS_FACTOR)
         if growing or not best:
             for language in languages:
-                _take(best, self._beginning(token.fold, language), _PREFIX_FACTOR)
+                best.take(self._beginning(token.fold, language), _PREFIX_FACTOR)
         return best
 
-    def _beginning(self, start: str, language: str) -> _Scores:
+    def _beginning(self, start: str, language: str) -> Scores:
         """All words that begin so as one word: as rare as all of them together, the closest counting most."""
-        weights: _Scores = {}
+        found = self.nothing()
         for word in self.beginning_with(start, language):
             closeness = 0.5 + 0.5 * len(start) / len(word)
-            _take(weights, self.weights(f"{language}:{SURFACE}{word}"), closeness)
-        return self._scored(weights)
+            found.take(self.saturated(f"{language}:{SURFACE}{word}"), closeness)
+        return found.times(self._worth(len(found)))
 
     def beginning_with(self, start: str, language: str) -> list[str]:
         """At most `_MAX_EXPANSIONS` words that begin with `start`, the shortest first."""
@@ -380,7 +448,7 @@ class Snapshot:
         alive = [
             (language, candidate, distance)
             for (language, candidate), distance in found.items()
-            if any(self.alive[number] for number in self.term(f"{language}:{SURFACE}{candidate}"))
+            if self.alive_with(f"{language}:{SURFACE}{candidate}")
         ]
         if not alive:
             return []
@@ -390,15 +458,21 @@ class Snapshot:
 
     def spelling(self, word: str, language: str) -> str:
         """How a folded word is written in the texts."""
-        scores = self.term(f"{language}:{SURFACE}{word}")
-        living = (number for number in scores if self.alive[number])
-        for number in sorted(living, key=lambda number: -scores[number])[:5]:
+        for number in self.fullest(f"{language}:{SURFACE}{word}"):
             segment, local = self.locate(number)
-            for text in segment.texts(local).get(language, {}).values():
-                for token in analysis.tokens(text):
+            texts = segment.texts(local).get(language, {})
+            for field in FIELDS:
+                for token in analysis.tokens(texts.get(field, "")):
                     if token.fold == word:
                         return token.text
         return word
+
+    def fullest(self, term: str) -> list[int]:
+        """Some offers in which the term weighs most."""
+        scores = cast(ScoreTable, self.saturated(term))
+        return heapq.nsmallest(
+            FULLEST, (n for n in scores if self.alive[n]), key=lambda number: (-scores[number], number)
+        )
 
     # -- places, ages, filters -----------------------------------------------------------------------------------
 
@@ -513,6 +587,10 @@ class Snapshot:
 
         return self._orders.get((language, "rank"), make)
 
+    def names(self, numbers: Collection[int], language: str) -> Sequence[Any] | Mapping[int, Any]:
+        """By document number something to sort these offers by name."""
+        return self.position(language)
+
     # -- suggestions ---------------------------------------------------------------------------------------------
 
     def ways(self, start: str, language: str) -> Iterator[tuple[str, Suggestion]]:
@@ -579,13 +657,6 @@ def suggest(snapshot: Snapshot, prefix: str, language: str, limit: int) -> tuple
     return tuple(sorted(found, key=lambda way: (found[way], way.value)))[:limit]
 
 
-def _take(best: _Scores, scores: Mapping[int, float], factor: float) -> None:
-    for number, full in scores.items():
-        score = full * factor
-        if score > best.get(number, 0.0):
-            best[number] = score
-
-
 # -- one search ----------------------------------------------------------------------------------------------------
 
 
@@ -593,15 +664,19 @@ def search(
     snapshot: Snapshot, request: SearchRequest, concepts: Concepts, places: "PlaceBook | None" = None
 ) -> SearchResults:
     """Answer a request from a snapshot."""
-    understood = understand(request.text, request.language, concepts, places.find if places else None)
+    understood = understand(
+        request.text,
+        request.language,
+        concepts,
+        places.find if places else None,
+        getattr(places, "guess", None),
+    )
     snapshot.expect(understood)
-    scores, corrections = _scores(snapshot, understood)
+    gains = _gains(snapshot, understood)
     asked = bool(understood.words or understood.concepts)
     valid = snapshot.live if request.today is None else snapshot.valid_on(request.today)
-    if asked and scores:
-        least = _WORST * max(scores.values())
-        scores = {number: score for number, score in scores.items() if score >= least}
-    matched = bitset(scores) & valid if asked else valid
+    ranked = snapshot.ranked(gains) if asked else None
+    matched = ranked.matched & valid if ranked else valid
 
     age = request.filters.age
     if age is None and request.age_from_text:
@@ -616,13 +691,13 @@ def search(
         place = places.where(understood.place)
     start = max(request.offset, 0)
     end = start + max(request.limit, 0)
-    page = _first(end, snapshot, found, scores if asked else None, request, place)[start:]
+    page = _first(end, snapshot, found, ranked, request, place)[start:]
     return SearchResults(
         total=found.bit_count(),
-        hits=_hits(snapshot, page, request, understood, corrections, place),
+        hits=_hits(snapshot, page, request, understood, gains.corrections, place),
         facets=_facets(snapshot, matched, narrowed, request),
         understood=understood,
-        did_you_mean=_did_you_mean(understood, corrections),
+        did_you_mean=_did_you_mean(understood, gains.corrections),
         fallback=asked and not matched,
     )
 
@@ -635,127 +710,192 @@ class PlaceBook(Protocol):
     def where(self, ags: str) -> Place: ...
 
 
-_Corrections = dict[int, tuple[str, str]]
-"""Position of a misspelt word → the word as the texts write it, and folded."""
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What the words and concepts of a query give to which offers."""
+
+    words: Mapping[int, Scores]
+    """By position in the query."""
+    weights: Mapping[int, float]
+    """How much of the query each position is, also those that only concepts cover."""
+    lifts: Sequence[tuple[Scores, float, int]]
+    """Of each concept: its scores, what they count, and the positions it covers as bits."""
+    corrections: _Corrections
+
+    def share(self, covered: int) -> float:
+        """What counts of a score when so many words of the query (as bits) are in the offer."""
+        whole = sum(self.weights.values()) or 1.0
+        return 0.35 + 0.65 * sum(weight for i, weight in self.weights.items() if covered >> i & 1) / whole
+
+    def of(self, change: Callable[[Any], ScoreTable]) -> "Gains":
+        """The same with other scores."""
+        return replace(
+            self,
+            words={i: change(scores) for i, scores in self.words.items()},
+            lifts=[(change(scores), share, covers) for scores, share, covers in self.lifts],
+        )
+
+    def table(self, alive: Sequence[int]) -> dict[int, float]:
+        """Scores of every offer alive that has anything of the query; all scores here must be tables."""
+        words = cast(Mapping[int, ScoreTable], self.words)
+        if len(words) == 1 and not self.lifts:
+            ((i, part),) = words.items()
+            whole = self.share(1 << i)
+            return {number: score * whole for number, score in part.items() if alive[number]}
+        scores: dict[int, float] = {}
+        covered: dict[int, int] = {}
+        for i, part in words.items():
+            bit = 1 << i
+            if not scores:
+                scores, covered = dict(part), dict.fromkeys(part, bit)
+                continue
+            for number, score in part.items():
+                scores[number] = scores.get(number, 0.0) + score
+                covered[number] = covered.get(number, 0) | bit
+        for lift, share, covers in cast(Sequence[tuple[ScoreTable, float, int]], self.lifts):
+            for number, score in lift.items():
+                scores[number] = scores.get(number, 0.0) + score * share
+                covered[number] = covered.get(number, 0) | covers
+        shares = {bits: self.share(bits) for bits in set(covered.values())}
+        return {number: score * shares[covered[number]] for number, score in scores.items() if alive[number]}
 
 
-def _scores(snapshot: Snapshot, understood: Understood) -> tuple[_Scores, _Corrections]:
-    """Score of every offer that has anything of the query, and the words taken to be misspelt."""
+def _gains(snapshot: Snapshot, understood: Understood) -> Gains:
+    """Look up the words of the query, those taken to be misspelt, and what its concepts lift."""
     meant = frozenset[int]().union(*(match.tokens for match in understood.concepts if match.strength >= 0.6))
-    parts: dict[int, _Scores] = {}
+    parts: dict[int, Scores] = {}
     corrections: _Corrections = {}
     weights: dict[int, float] = {}
     last = len(understood.tokens) - 1
     for i in understood.words:
         token = understood.tokens[i]
         weights[i] = 0.3 if token.fold.isdigit() or len(token.fold) == 1 else 1.0
-        parts[i] = snapshot.word(token, understood.languages, growing=understood.unfinished and i == last)
-        if not parts[i] and i not in meant:
+        part = snapshot.word(token, understood.languages, growing=understood.unfinished and i == last)
+        if not part and i not in meant:
             near = snapshot.nearest(token.fold, understood.languages)
+            part = snapshot.nothing()
             for language, word, edits in near:
-                _take(parts[i], snapshot.term(f"{language}:{SURFACE}{word}"), _TYPO_FACTOR / edits)
+                part.take(snapshot.term(f"{language}:{SURFACE}{word}"), _TYPO_FACTOR / edits)
             if near:
                 corrections[i] = (snapshot.spelling(near[0][1], near[0][0]), near[0][1])
-    lifts = [(match, _lift(snapshot, match)) for match in understood.concepts]
-    for match, _ in lifts:
+        parts[i] = part
+    lifts = []
+    for position, match in enumerate(understood.concepts):
+        covers = sum(1 << i for i in match.tokens) if match.strength >= 0.6 else 0
+        lifts.append((_lift(snapshot, match), match.strength * (1.0 if position == 0 else 0.8), covers))
         for i in match.tokens:
             weights.setdefault(i, 0.0)
-
-    # One bit for each word of the query that an offer has, in its text or by its concept.
-    scores: _Scores = {}
-    covered: dict[int, int] = {}
-    for i, part in parts.items():
-        bit = 1 << i
-        for number, score in part.items():
-            scores[number] = scores.get(number, 0.0) + score
-            covered[number] = covered.get(number, 0) | bit
-    for position, (match, lift) in enumerate(lifts):
-        share = match.strength * (1.0 if position == 0 else 0.8)
-        bits = sum(1 << i for i in match.tokens) if match.strength >= 0.6 else 0
-        for number, score in lift.items():
-            scores[number] = scores.get(number, 0.0) + score * share
-            covered[number] = covered.get(number, 0) | bits
-    whole = sum(weights.values()) or 1.0
-    shares = {
-        bits: 0.35 + 0.65 * sum(weight for i, weight in weights.items() if bits >> i & 1) / whole
-        for bits in set(covered.values())
-    }
-    alive = snapshot.alive
-    return {
-        number: score * shares[covered[number]] for number, score in scores.items() if alive[number]
-    }, corrections
+    return Gains(parts, weights, lifts, corrections)
 
 
-def _lift(snapshot: Snapshot, match: ConceptMatch) -> _Scores:
+def _lift(snapshot: Snapshot, match: ConceptMatch) -> Scores:
     """What a concept gives to the offers of its kinds and topics, also when its words occur in no text."""
     concept = match.concept
 
-    def make() -> _Scores:
-        out: _Scores = defaultdict(float)
-        by_kind: _Scores = {}
+    def make() -> Scores:
+        by_kind = snapshot.nothing()
         for position, kind in enumerate(concept.kinds):
             share = _NOT_FIRST if position else 1.0
             kinds, desks = snapshot.bits("kinds=" + kind), snapshot.bits("desk=" + kind)
-            _take(by_kind, dict.fromkeys(members(kinds & ~desks), _KIND), share)
-            _take(by_kind, dict.fromkeys(members(desks), _KIND + _DESK), share)
-        by_topic: _Scores = {}
+            by_kind.take(snapshot.constant(kinds & ~desks, _KIND), share)
+            by_kind.take(snapshot.constant(desks, _KIND + _DESK), share)
+        by_topic = snapshot.nothing()
         for position, topic in enumerate(concept.topics):
             share = _NOT_FIRST if position else 1.0
-            _take(by_topic, dict.fromkeys(members(snapshot.bits("topics=" + topic)), _TOPIC), share)
-        for some in (by_kind, by_topic):
-            for number, score in some.items():
-                out[number] += score
-        return dict(out)
+            by_topic.take(snapshot.constant(snapshot.bits("topics=" + topic), _TOPIC), share)
+        together = snapshot.nothing()
+        together.add(by_kind)
+        together.add(by_topic)
+        return together
 
     return snapshot._words.get(("lift", concept.id), make)
+
+
+class Ranked(Protocol):
+    """What a query found in all offers, before any filter."""
+
+    @property
+    def matched(self) -> int:
+        """The finds, without those far below the best."""
+
+    def scores(self, numbers: Sequence[int]) -> Mapping[int, float]: ...
+
+    def hopeful(self, groups: Sequence[tuple[int, float, float]], wanted: int) -> Mapping[int, float]:
+        """Scores of finds, with all that may be among the `wanted` first.
+
+        `groups` are the finds to choose from, as bitsets, each with the least and the most by which nearness may
+        still multiply their scores. Scores are compared rounded to two digits.
+        """
+
+
+class RankedTable:
+    """Ranked one by one."""
+
+    def __init__(self, scores: dict[int, float]) -> None:
+        least = WORST * max(scores.values(), default=0.0)
+        self._scores = {number: score for number, score in scores.items() if score >= least}
+        self.matched = bitset(self._scores)
+
+    def scores(self, numbers: Sequence[int]) -> Mapping[int, float]:
+        return self._scores
+
+    def hopeful(self, groups: Sequence[tuple[int, float, float]], wanted: int) -> Mapping[int, float]:
+        scores = self._scores
+        listed = [
+            (list(scores) if bits == self.matched else [*members(bits)], least, most)
+            for bits, least, most in groups
+        ]
+        if sum(len(numbers) for numbers, _, _ in listed) > 2 * wanted:
+            worst = [scores[number] * least for numbers, least, _ in listed for number in numbers]
+            bar = min(heapq.nlargest(wanted, worst), default=math.inf) - 0.01
+            listed = [([n for n in numbers if scores[n] * most >= bar], 1, 1) for numbers, _, most in listed]
+        return {number: scores[number] for numbers, _, _ in listed for number in numbers}
 
 
 def _first(
     number_of_offers: int,
     snapshot: Snapshot,
     found: int,
-    scores: Mapping[int, float] | None,
+    ranked: Ranked | None,
     request: SearchRequest,
     place: Place | None,
 ) -> list[tuple[int, float]]:
     """Document numbers and their scores in the order to be shown, up to the end of the page."""
-    rank = snapshot.position(request.language)
     distances = snapshot.distances(place) if place else None
-    numbers = list(members(found))
+    if not number_of_offers:
+        return []
     if request.sort == "distance" and distances is not None:
+        rank = snapshot.position(request.language)
         far = math.inf
         nearest = heapq.nsmallest(
             number_of_offers,
-            numbers,
+            members(found),
             key=lambda n: (far if (km := distances[n]) is None else km, rank[n]),
         )
-        return [(number, scores[number] if scores else 0.0) for number in nearest]
-    if scores is None:
-        return [(number, 0.0) for number in heapq.nsmallest(number_of_offers, numbers, key=rank.__getitem__)]
-    numbers = _hopeful(numbers, scores, number_of_offers, by_place=place is not None)
-    sure = frozenset(members(snapshot.bits("confirmed=true") & bitset(numbers)))
-    rows: list[tuple[float, bool, float, int, int]] = []
-    for number in numbers:
-        score, km = scores[number], math.inf
+        scores = ranked.scores(nearest) if ranked else {}
+        return [(number, scores.get(number, 0.0)) for number in nearest]
+    if ranked is None:
+        wanted = found.to_bytes(snapshot.size // 8 + 1, "little")
+        named = (n for n in snapshot.by_name(request.language) if wanted[n >> 3] >> (n & 7) & 1)
+        return [(number, 0.0) for number in islice(named, number_of_offers)]
+    groups = [(found, 1.0, 1.0)]
+    if place is not None:
+        served = snapshot.serving(place.ags)
+        groups = [(found & served, 1.0, 1 + _NEAR), (found & ~served, _NOT_SERVED, _NOT_SERVED * (1 + _NEAR))]
+    hopeful = ranked.hopeful(groups, number_of_offers)
+    names = snapshot.names(hopeful, request.language)
+    confirmed = snapshot.bits("confirmed=true").to_bytes(snapshot.size // 8 + 1, "little")
+    rows: list[tuple[float, bool, float, Any, int]] = []
+    for number, score in hopeful.items():
+        km = math.inf
         if place is not None and distances is not None:
             known = distances[number]
             km = math.inf if known is None else known
             score *= _nearness(snapshot, number, place, known)
         # Rounded, so that between practically equal offers the confirmed and then the nearer one wins.
-        rows.append((-round(score, 2), number not in sure, km, rank[number], number))
+        sure = confirmed[number >> 3] >> (number & 7) & 1
+        rows.append((-round(score, 2), not sure, km, names[number], number))
     return [(number, -score) for score, _, _, _, number in heapq.nsmallest(number_of_offers, rows)]
-
-
-def _hopeful(numbers: list[int], scores: Mapping[int, float], wanted: int, *, by_place: bool) -> list[int]:
-    """Those that may still be among the `wanted` first, whatever nearness makes of their score."""
-    if len(numbers) <= 2 * wanted:
-        return numbers
-    if not wanted:
-        return []
-    least, most = (_NOT_SERVED, 1 + _NEAR) if by_place else (1.0, 1.0)
-    # Scores are compared rounded to two digits.
-    bar = (min(heapq.nlargest(wanted, map(scores.__getitem__, numbers))) * least - 0.01) / most
-    return [number for number in numbers if scores[number] >= bar]
 
 
 def _nearness(snapshot: Snapshot, number: int, place: Place, km: float | None) -> float:
@@ -783,8 +923,8 @@ def _facets(
         base = without(field)
         chosen: frozenset[str] = getattr(request.filters, field)
         counts: dict[str, int] = {}
-        for code in snapshot.codes(field):
-            number = (base & snapshot.bits(f"{field}={code}")).bit_count()
+        for code, bits in snapshot.choices(field):
+            number = (base & bits).bit_count()
             # A chosen code stays in the list with its nought, or nobody could take it back.
             if number or code in chosen:
                 counts[code] = number
@@ -819,12 +959,7 @@ def _hits(
         if language not in markers:
             markers[language] = Marker(words, language, unfinished=understood.unfinished, extra=extra)
         marker = markers[language]
-        shown = texts[language]
-        highlights: dict[str, Snippet] = {
-            "name": marker.mark(shown["name"]),
-            "summary": marker.mark(shown["summary"], LENGTH),
-            "organization": marker.mark(shown["organization"]),
-        }
+        highlights = marker.highlights(texts[language])
         km = distances[number] if distances is not None else None
         hits.append(
             Hit(

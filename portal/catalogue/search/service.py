@@ -1,38 +1,67 @@
 """The search as the rest of the portal sees it: an index that keeps itself true to the database.
 
 Every question first compares two numbers, the catalogue's revision and the index's mark. When the index lags, the
-changed offers are written (any process may do it, one at a time); when it cannot be read, it is built anew.
+changed offers are written (any process may do it, one at a time); when it cannot be read, it is built anew. That is done
+beside the questions: they wait a little for it, and are then answered by what there is, the last finished index or the
+catalogue in memory. Such an answer is `LimitedResults`, so that the page can say so.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.catalogue import revision
+from portal.catalogue.geography import distance_km
+from portal.catalogue.matching import position
 from portal.catalogue.places import PlaceFinder
 from portal.catalogue.queries import Catalogue, ServiceView, published_service_ids, service_views
+from portal.catalogue.search import analysis
+from portal.catalogue.search.analysis import STOP_WORDS
 from portal.catalogue.search.concepts import Concepts, load_concepts
 from portal.catalogue.search.documents import ServiceDocument, document_from_view
 from portal.catalogue.search.index import (
+    FACETS,
+    Hit,
     IndexBusy,
-    IndexNotWritten,
     IndexUnusable,
     Place,
+    SearchError,
     SearchRequest,
     SearchResults,
     ServiceIndex,
     Suggestion,
 )
+from portal.catalogue.search.query import Understood, understand
 from portal.catalogue.search.whoosh import WhooshIndex
 from portal.db import SessionFactory
 
 log = logging.getLogger("portal.search")
 _T = TypeVar("_T")
 _AT_ONCE = 500
+_PATIENCE = 4.0
+"""Seconds that questions wait for an index that is being written. Small regions are built anew within one."""
+_PAUSE = 5.0
+"""Seconds until something that failed is tried again; questions do not pay for every try."""
+_SOON = 0.5
+"""The same, while the index is being built."""
+_SURE, _PLAIN = 0.5, ("exact", "joined", "start", "typo")
+"""Of a recognised concept: from here on it is shown as what somebody means."""
+_BROKEN = (SearchError, SQLAlchemyError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedResults(SearchResults):
+    """An answer while something is wrong: from an index that lacks the newest changes, or from no index at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +82,30 @@ class SearchService:
     """One region's search. Safe to use from several threads and processes."""
 
     def __init__(
-        self, catalogue: Catalogue, sessions: SessionFactory, index: ServiceIndex, languages: Iterable[str]
+        self,
+        catalogue: Catalogue,
+        sessions: SessionFactory,
+        index: ServiceIndex,
+        languages: Iterable[str],
+        concepts: Concepts,
+        places: Places,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
         self._sessions = sessions
         self._index = index
         self._languages = tuple(languages)
+        self._concepts = concepts
+        self._places = places
+        self._memory = CatalogueInMemory(catalogue, concepts, places)
+        self._monotonic = monotonic
         self._seen: int | None = None
+        self._lock = threading.Lock()
+        self._work: _Work | None = None
+        self._tries = 0
+        self._not_written: Exception | None = None
+        self._write_again = self._ask_again = -inf
 
     @classmethod
     def open(
@@ -85,22 +131,48 @@ class SearchService:
             from portal.catalogue.search.postgres import PostgresIndex
 
             index = PostgresIndex(database, catalogue.slug, concepts, places)
-        return cls(catalogue, sessions, index, catalogue.region.languages)
+        return cls(catalogue, sessions, index, catalogue.region.languages, concepts, places)
 
     def search(self, request: SearchRequest) -> SearchResults:
-        """Only offers whose time it is: today in the region, unless the request names a day."""
+        """Only offers whose time it is: today in the region, unless the request names a day.
+
+        Never fails for want of an index: see `LimitedResults`.
+        """
         if request.today is None:
             request = replace(request, today=self._catalogue.today)
-        return self._usable(lambda: self._index.search(request))
+        found = self._asked(partial(self._index.search, request))
+        if found is None:
+            return self._memory.search(request)
+        if self._seen != self._catalogue.revision:
+            return LimitedResults(**{field.name: getattr(found, field.name) for field in fields(found)})
+        return found
 
     def suggest(self, prefix: str, language: str, limit: int = 8) -> tuple[Suggestion, ...]:
         """Only what has a page today: the index also knows offers whose time is yet to come."""
-        found = self._usable(lambda: self._index.suggest(prefix, language, limit * 2))
+        found = self._asked(partial(self._index.suggest, prefix, language, limit * 2))
+        if found is None:
+            return self._memory.suggest(prefix, language, limit)
         return tuple(
             suggestion
             for suggestion in found
             if suggestion.kind != "service" or self._catalogue.service(suggestion.value) is not None
         )[:limit]
+
+    def understood(self, text: str, language: str) -> Understood:
+        """What a query says, without looking for anything."""
+        return understand(text, language, self._concepts, self._places.find)
+
+    def kinds_meant(self, text: str, language: str) -> tuple[str, ...]:
+        """The kinds of contact that the words of `text` surely stand for, first the one behind most of them."""
+        found = sorted(
+            (
+                match
+                for match in self.understood(text, language).concepts
+                if match.strength >= _SURE and match.how in _PLAIN
+            ),
+            key=lambda match: (-len(match.tokens), -match.strength),
+        )
+        return tuple(dict.fromkeys(match.concept.kinds[0] for match in found if match.concept.kinds))
 
     def rebuild(self) -> int:
         """Build the index anew from the database; returns the number of offers."""
@@ -122,14 +194,23 @@ class SearchService:
         return True
 
     def problem(self) -> str | None:
-        """What is wrong with the index, in words for whoever watches the machine."""
+        """What is wrong with the index, in words for whoever watches the machine; no paths, no addresses."""
+        refused = self._not_written
         try:
             mark, count = self._index.revision, self._index.count()
-        except IndexUnusable as error:
-            return f"cannot be read ({error}): portal search rebuild"
-        if mark != self._catalogue.revision:
+        except _BROKEN as error:
+            unreadable = f"cannot be read ({_reason(error)})"
             return (
-                f"is at revision {mark}, the catalogue at {self._catalogue.revision}: portal search rebuild"
+                f"{unreadable} and cannot be written ({_reason(refused)})"
+                if refused
+                else f"{unreadable}: portal search rebuild"
+            )
+        if mark != self._catalogue.revision:
+            lagging = f"is at revision {mark}, the catalogue at {self._catalogue.revision}"
+            return (
+                f"{lagging}; it cannot be written ({_reason(refused)})"
+                if refused
+                else f"{lagging}: portal search rebuild"
             )
         with self._sessions() as session:
             published = len(published_service_ids(session, self._catalogue.slug))
@@ -141,25 +222,74 @@ class SearchService:
         state = self._index.state()
         return {"count": state.count, "revision": state.revision, **state.details}
 
-    def _usable(self, ask: Callable[[], _T]) -> _T:
-        try:
-            self._follow()
-            return ask()
-        except IndexUnusable as error:
-            log.warning("the index is built anew: %s", error)
-            self.rebuild()
-            return ask()
+    # -- an index that mends itself --------------------------------------------------------------------------------
 
-    def _follow(self) -> None:
-        """Bring the index to the catalogue's revision. Busy means that another process is just doing it."""
-        wanted = self._catalogue.revision
-        if wanted == self._seen:
-            return
-        mark = self._index.revision
-        if mark == wanted:
-            self._seen = wanted
-            return
+    def _asked(self, ask: Callable[[], _T]) -> _T | None:
+        """The index's answer; None when there is none to be had now."""
+        if self._monotonic() < self._ask_again:
+            return None
         try:
+            if self._seen != self._catalogue.revision:
+                self._bring_up(tries=self._tries)
+            tries = self._tries
+            try:
+                return ask()
+            except IndexUnusable as error:
+                log.warning("the index cannot be used: %s", _reason(error))
+                self._bring_up(tries=tries, anew=True)
+                return ask()
+        except _BROKEN as error:
+            log.error("answered without the index: %s", _reason(error))
+            # Asking what does not answer may take long, and building in vain even longer.
+            now = self._monotonic()
+            self._ask_again = now + (_PAUSE if self._work is None else _SOON)
+            if isinstance(error, IndexUnusable):
+                self._write_again = max(self._write_again, now + _PAUSE)
+            return None
+
+    def _bring_up(self, *, tries: int, anew: bool = False) -> None:
+        """Have the index brought to the catalogue's revision, and wait for it, but not for long.
+
+        `tries` is how often that had been done when the caller looked: if more by now, somebody else saw to it.
+        """
+        with self._lock:
+            work = self._work
+            if work is None:
+                if tries != self._tries or self._monotonic() < self._write_again:
+                    return
+                work = self._work = _Work(self._monotonic() + _PATIENCE, threading.Event())
+                threading.Thread(target=self._write, args=(work, anew), name="search", daemon=True).start()
+        work.done.wait(max(0.0, work.patience_ends - self._monotonic()))
+
+    def _write(self, work: "_Work", anew: bool) -> None:
+        try:
+            if anew:
+                self.rebuild()
+            else:
+                self._catch_up()
+            self._not_written = None
+        except _BROKEN as error:
+            # Busy: another process is doing it.
+            log.log(
+                logging.INFO if isinstance(error, IndexBusy) else logging.ERROR,
+                "the index was not written: %s",
+                _reason(error),
+            )
+            self._not_written = None if isinstance(error, IndexBusy) else error
+            self._write_again = self._monotonic() + _PAUSE
+        finally:
+            with self._lock:
+                self._tries += 1
+                self._work = None
+            work.done.set()
+
+    def _catch_up(self) -> None:
+        wanted = self._catalogue.revision
+        try:
+            mark = self._index.revision
+            if mark == wanted:
+                self._seen = wanted
+                return
             with self._sessions() as session:
                 changed = (
                     None
@@ -179,8 +309,9 @@ class SearchService:
                 revision=wanted,
             )
             self._seen = wanted
-        except (IndexBusy, IndexNotWritten):
-            log.info("another process is writing the index; answering from the last finished write")
+        except IndexUnusable as error:
+            log.warning("the index is built anew: %s", _reason(error))
+            self.rebuild()
 
     def _documents(self) -> Iterator[ServiceDocument]:
         """Every published offer, also those whose time is yet to come: the index knows their dates."""
@@ -192,6 +323,224 @@ class SearchService:
 
     def _document(self, view: ServiceView) -> ServiceDocument:
         return document_from_view(view, self._catalogue, self._languages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The index is being written; nobody waits longer than to `patience_ends` on the monotonic clock."""
+
+    patience_ends: float
+    done: threading.Event
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, without the path or address that such messages carry."""
+    cause = error
+    for _ in range(5):
+        # Bounded: an error may name itself as its cause.
+        cause = cause.__cause__ or cause
+    if isinstance(cause, OSError):
+        return cause.strerror or type(cause).__name__
+    if isinstance(cause, SearchError):
+        return str(cause)
+    return type(cause).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """An offer as the search without an index sees it: folded texts, each with a blank at both ends."""
+
+    view: ServiceView
+    title: str
+    text: str
+
+
+class CatalogueInMemory:
+    """What is left of the search without an index: words and beginnings of words in the catalogue's own texts.
+
+    It knows the offers that the process holds: all of a county's, and where there are too many for that, the desks and
+    helplines. Concepts, places, ages, filters and their counts are the same as with an index; there is no stemming, no
+    correction and no extract.
+    """
+
+    def __init__(self, catalogue: Catalogue, concepts: Concepts, places: Places) -> None:
+        self._catalogue = catalogue
+        self._concepts = concepts
+        self._places = places
+
+    def search(self, request: SearchRequest) -> LimitedResults:
+        understood = understand(request.text, request.language, self._concepts, self._places.find)
+        today = request.today or self._catalogue.today
+        offers = [words for words in self._offers(request.language) if words.view.is_visible(today)]
+        asked = bool(understood.words or understood.concepts)
+        scores = {words.view.id: _score(words, understood) if asked else 1.0 for words in offers}
+        matched = [words.view for words in offers if scores[words.view.id] > 0]
+
+        tests = self._tests(request, understood)
+        found = [view for view in matched if all(test(view) for test in tests.values())]
+        place = request.filters.place or request.near
+        if place is None and understood.place and request.place_from_text:
+            place = self._places.where(understood.place)
+        distances = {view.id: self._distance(view, place) for view in found}
+
+        def order(view: ServiceView) -> tuple[object, ...]:
+            km = distances[view.id]
+            near = inf if km is None else km
+            last = (view.freshness.state != "confirmed", view.name, view.slug)
+            best = (-scores[view.id], near)
+            return (near, best[0], *last) if request.sort == "distance" else (*best, *last)
+
+        found.sort(key=order)
+        start = max(request.offset, 0)
+        return LimitedResults(
+            total=len(found),
+            hits=tuple(
+                Hit(view.id, view.slug, scores[view.id], distances[view.id], request.language, {})
+                for view in found[start : start + max(request.limit, 0)]
+            ),
+            facets=_counts(matched, tests, request),
+            understood=understood,
+            fallback=asked and not matched,
+        )
+
+    def suggest(self, prefix: str, language: str, limit: int) -> tuple[Suggestion, ...]:
+        """Offers with a word that begins so."""
+        start = f" {analysis.normalise(prefix[:100])}"
+        if start == " ":
+            return ()
+        today = self._catalogue.today
+        found = []
+        for words in self._offers(language):
+            name = words.view.text("name", language)
+            if start in words.title and name and words.view.is_visible(today):
+                found.append(Suggestion("service", name.text, words.view.slug))
+        return tuple(found[:limit])
+
+    def _offers(self, language: str) -> Sequence[_Words]:
+        def make() -> list[_Words]:
+            return [self._words(view, language) for view in self._catalogue.current.services.values()]
+
+        return self._catalogue.cached(("words", language), make)
+
+    def _words(self, view: ServiceView, language: str) -> _Words:
+        def texts(field: str) -> list[str]:
+            text = view.text(field, language)
+            return [getattr(view, field) or "", text.text if text else ""]
+
+        terms = [self._catalogue.term("topics", code) for code in view.topics]
+        names = [name for term in terms if term for name in (term.name, _text(term.text("name", language)))]
+        title = [*texts("name"), view.alternate_name or "", view.organization.name]
+        return _Words(view, _folded(title), _folded([*texts("description"), *names]))
+
+    def _tests(
+        self, request: SearchRequest, understood: Understood
+    ) -> dict[str, Callable[[ServiceView], bool]]:
+        """One question for each filter that is set; their names are those of `ranking.Snapshot.filtered`."""
+        filters = request.filters
+        tests: dict[str, Callable[[ServiceView], bool]] = {}
+        for field in FACETS:
+            chosen: frozenset[str] = getattr(filters, field)
+            if chosen:
+                tests[field] = partial(_has_any, field, chosen)
+        if filters.free:
+            tests["free"] = _is_free
+        age = filters.age
+        if age is None and request.age_from_text:
+            age = understood.age
+        if age is not None:
+            tests["age"] = partial(_fits_age, age)
+        if filters.place is not None:
+            tests["place"] = partial(self._is_near, filters.place, filters.radius_km)
+        if filters.open_now_ids is not None:
+            tests["open_now"] = partial(_is_one_of, filters.open_now_ids)
+        return tests
+
+    def _distance(self, view: ServiceView, place: Place | None) -> float | None:
+        """To its nearest house, in km."""
+        if place is None or place.latitude is None or place.longitude is None:
+            return None
+        there = (position(self._catalogue, location) for location in view.locations)
+        return min((distance_km(place.latitude, place.longitude, *at) for at in there if at), default=None)
+
+    def _is_near(self, place: Place, radius_km: float | None, view: ServiceView) -> bool:
+        if radius_km is not None and place.latitude is not None:
+            km = self._distance(view, place)
+            return view.covers(place.ags) if km is None else km <= radius_km
+        return view.covers(place.ags) or any(house.place == place.ags for house in view.locations)
+
+
+def _text(text: Any) -> str:
+    return text.text if text else ""
+
+
+def _folded(texts: Iterable[str]) -> str:
+    return f" {' '.join(analysis.normalise(text) for text in texts)} "
+
+
+def _score(words: _Words, understood: Understood) -> float:
+    """How much of what was asked stands in the name (most), in the text, or is what a concept means."""
+    score = 0.0
+    for i in understood.words:
+        word = understood.tokens[i].fold
+        if word not in STOP_WORDS or len(understood.words) == 1:
+            # A short word inside of another one says nothing; a long one is part of a compound.
+            inside = word if len(word) > 4 else f" {word}"
+            score += 3 if inside in words.title else 1 if inside in words.text else 0
+    for match in understood.concepts:
+        concept, view = match.concept, words.view
+        weight = match.strength * (0.5 if concept.generic else 1)
+        for rank, kind in enumerate(concept.kinds):
+            if kind in view.contact_kinds:
+                score += weight * (5 if kind in view.desk_for else 4) / (rank + 1)
+                break
+        score += weight * any(topic in view.topics for topic in concept.topics)
+    return score
+
+
+def _codes(view: ServiceView, field: str) -> Sequence[str]:
+    found: Sequence[str] = getattr(view, "contact_kinds" if field == "kinds" else field)
+    return found
+
+
+def _has_any(field: str, chosen: frozenset[str], view: ServiceView) -> bool:
+    return not chosen.isdisjoint(_codes(view, field))
+
+
+def _is_free(view: ServiceView) -> bool:
+    return view.cost.option == "free"
+
+
+def _fits_age(age: int, view: ServiceView) -> bool:
+    return view.fits_age(age)
+
+
+def _is_one_of(ids: frozenset[UUID], view: ServiceView) -> bool:
+    return view.id in ids
+
+
+def _counts(
+    matched: Sequence[ServiceView],
+    tests: Mapping[str, Callable[[ServiceView], bool]],
+    request: SearchRequest,
+) -> dict[str, dict[str, int]]:
+    """As `SearchResults.facets` promises: under all filters but that of the same field."""
+
+    def without(name: str) -> list[ServiceView]:
+        others = [test for other, test in tests.items() if other != name]
+        return [view for view in matched if all(test(view) for test in others)]
+
+    out: dict[str, dict[str, int]] = {}
+    for field in FACETS:
+        chosen: frozenset[str] = getattr(request.filters, field)
+        out[field] = dict.fromkeys(chosen, 0)
+        for view in without(field):
+            for code in set(_codes(view, field)):
+                out[field][code] = out[field].get(code, 0) + 1
+    out["free"] = {"true": sum(map(_is_free, without("free")))}
+    if request.count_open_ids is not None:
+        is_open = partial(_is_one_of, request.count_open_ids)
+        out["open_now"] = {"true": sum(map(is_open, without("open_now")))}
+    return out
 
 
 def concepts_of(path: Path, region_path: Path) -> Concepts:

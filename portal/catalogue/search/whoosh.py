@@ -3,7 +3,8 @@
 What the library does badly stays out of its hands. Words come ready from `documents.terms` (its analysers crash on
 Arabic); filters and counts are bitsets (it takes an empty filter for no filter); typing errors are RapidFuzz over the
 vocabulary (its own suggestions change with the second segment); writers queue at a lock of ours (two of its writers
-lose a save); a rebuild goes to a new folder.
+lose a save); lists of occurrences are written as arrays (it pickles and zips them in blocks, and asks the disk for
+the length of a field at each occurrence); a rebuild goes to a new folder.
 
     <folder>/state     which folder counts, and which catalogue revision it holds; replaced in one move
     <folder>/lock      writers queue here
@@ -16,15 +17,19 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import shutil
+import sys
 import threading
 import time
 import uuid
 import weakref
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,14 +37,16 @@ from uuid import UUID
 
 from whoosh import fields, formats
 from whoosh import index as whoosh_index
+from whoosh.codec.whoosh3 import W3Codec, W3PostingsWriter
 from whoosh.columns import VarBytesColumn
 from whoosh.filedb.filestore import FileStorage
+from whoosh.matching import ListMatcher
 from whoosh.reading import SegmentReader, TermNotFound
 from whoosh.writing import SegmentWriter
 
 from portal.catalogue.search import analysis, ranking
 from portal.catalogue.search.concepts import Concepts
-from portal.catalogue.search.documents import SURFACE, ServiceDocument, terms
+from portal.catalogue.search.documents import SURFACE, WEIGHTS, ServiceDocument, step, terms
 from portal.catalogue.search.index import (
     IndexBusy,
     IndexNotWritten,
@@ -51,14 +58,89 @@ from portal.catalogue.search.index import (
     Suggestion,
 )
 from portal.catalogue.search.ranking import Columns, PlaceBook, Snapshot
+from portal.catalogue.search.snippets import places_of_words
 
-_FORMAT = 1
-"""Make of the stored rows; raise it with every change of `ranking.record` or of the schema below."""
+_FORMAT = 2
+"""Make of the stored rows; raise it with every change of `ranking.record`, of `snippets.places_of_words`, or of the
+schema and the lists below."""
 _WAIT_SECONDS = 30.0
 _OPEN_TRIES = 6
 _KEPT_POSTINGS = 2_000_000
 """Occurrences of words kept in memory for each segment, some 20 MB."""
+_KEPT_TEXTS = 1000
+"""Offers whose texts are kept in memory for each segment, some 10 MB: the same ones are shown again and again."""
 _MEGABYTES = 256
+_FAN = 6
+"""As many segments of about the same size become one."""
+
+
+class _Lists(W3PostingsWriter):  # type: ignore[misc]
+    """Writes all occurrences of a term in one piece: document numbers of four bytes, then steps of one."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, blocklimit=sys.maxsize)
+
+    def add_posting(self, number: int, weight: float, _: bytes, __: int | None = None) -> None:
+        self._ids.append(number)
+        self._weights.append(weight)
+
+    def _write_block(self, last: bool = False) -> None:
+        self._terminfo.add_block(self)
+        self._postfile.write(self._ids.tobytes() + bytes(map(step, self._weights)))
+        self._new_block()
+
+
+class _Codec(W3Codec):  # type: ignore[misc]
+    """Whoosh's files with our lists in them. Named in the pickle of every index: moving it makes them unreadable."""
+
+    length_stats = False
+
+    def postings_writer(self, dbfile: Any, byteids: bool = False) -> _Lists:
+        return _Lists(dbfile)
+
+    def postings_reader(
+        self, dbfile: Any, terminfo: Any, format_: Any, term: Any = None, scorer: Any = None
+    ) -> ListMatcher:
+        numbers, steps = _occurrences(dbfile, terminfo)
+        weights = [WEIGHTS[step] for step in steps]
+        return ListMatcher(
+            numbers, weights, [b""] * len(numbers), format_, scorer=scorer, term=term, terminfo=terminfo
+        )
+
+
+def _occurrences(file: Any, terminfo: Any) -> tuple[Sequence[int], bytes]:
+    offset, _ = terminfo.extent()
+    size = terminfo.doc_frequency()
+    data = file.get(offset, 5 * size)
+    numbers = array("I")
+    numbers.frombytes(data[: 4 * size])
+    return numbers, data[4 * size :]
+
+
+def _merge(writer: SegmentWriter, segments: Sequence[Any]) -> list[Any]:
+    """Which segments stay; the others are copied to the new one, without their deleted documents.
+
+    Segments come together by sixes of about the same size, so that a document is copied only a few times in its life;
+    large ones also when most of their documents are gone.
+    """
+    alike: dict[int, list[Any]] = defaultdict(list)
+    merged = []
+    for segment in segments:
+        living = segment.doc_count()
+        if not living or segment.deleted_count() > living >= _FAN**2:
+            merged.append(segment)
+        else:
+            alike[int(math.log(living, _FAN))].append(segment)
+    for size in sorted(alike):
+        if len(alike[size]) >= _FAN:
+            merged += alike.pop(size)
+            break
+    for segment in merged:
+        if segment.doc_count():
+            reader = SegmentReader(writer.storage, writer.schema, segment)
+            writer.add_reader(reader)
+            reader.close()
+    return [segment for some in alike.values() for segment in some]
 
 
 class _Weights(fields.FieldType):  # type: ignore[misc]
@@ -131,9 +213,11 @@ class _Segment:
     def __init__(self, storage: _Storage, segment: Any, lock: threading.Lock) -> None:
         # Whoosh moves one file pointer about; all reading of the portal goes through one lock, and is kept.
         self._lock = lock
-        self._postings: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
+        self._postings: dict[str, tuple[Sequence[int], bytes]] = {}
         self._kept = 0
         self._words: dict[str, Sequence[str]] = {}
+        self._numbers: dict[str, int] = {}
+        self._shown: dict[int, _Shown] = {}
         self._reader = SegmentReader(storage, _schema(), segment)
         weakref.finalize(self, self._reader.close)
         records = self._reader.column_reader("record")
@@ -142,7 +226,12 @@ class _Segment:
         )
         self._texts = self._reader.column_reader("texts")
 
-    def postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
+    def postings(self, term: str) -> tuple[Sequence[int], bytes]:
+        language, _, word = term.partition(f":{SURFACE}")
+        words = self._words.get(language)
+        if words is not None and not _stands_in(words, word):
+            # A prefix asks every segment for two dozen words, and the small ones have next to none of them.
+            return (), b""
         with self._lock, _unusable_if_broken():
             known = self._postings.get(term)
             if known is None:
@@ -154,17 +243,14 @@ class _Segment:
                 self._postings[term] = known
             return known
 
-    def _read_postings(self, term: str) -> tuple[Sequence[int], Sequence[float]]:
+    def _read_postings(self, term: str) -> tuple[Sequence[int], bytes]:
+        # Not by the reader's own `postings`, which goes through all deleted documents each time.
+        terms = self._reader._terms
         try:
-            matcher = self._reader.postings("terms", term)
+            found = terms.term_info("terms", term.encode())
         except TermNotFound:
-            return (), ()
-        numbers, weights = array("I"), array("f")
-        while matcher.is_active():
-            numbers.append(matcher.id())
-            weights.append(matcher.weight())
-            matcher.next()
-        return numbers, weights
+            return (), b""
+        return _occurrences(terms._postfile, found)
 
     def words(self, language: str) -> Sequence[str]:
         with self._lock, _unusable_if_broken():
@@ -177,9 +263,71 @@ class _Segment:
             return known
 
     def texts(self, number: int) -> Mapping[str, Mapping[str, str]]:
-        with self._lock, _unusable_if_broken():
-            texts: Mapping[str, Mapping[str, str]] = json.loads(zlib.decompress(self._texts[number]))
-            return texts
+        known = self._shown.get(number)
+        if known is None:
+            with self._lock, _unusable_if_broken():
+                known = _Shown(self._texts[number])
+            if len(self._shown) >= _KEPT_TEXTS:
+                self._shown = {}
+            self._shown[number] = known
+        return known
+
+    def number_of(self, service_id: str) -> int | None:
+        """Number of an offer that stands here, or once stood here."""
+        if not self._numbers:
+            self._numbers = {known: number for number, known in enumerate(self.columns.ids)}
+        return self._numbers.get(service_id)
+
+
+def _stands_in(words: Sequence[str], word: str) -> bool:
+    at = bisect_left(words, word)
+    return at < len(words) and words[at] == word
+
+
+class _Snapshot(Snapshot):
+    def names(self, numbers: Collection[int], language: str) -> Mapping[int, str]:
+        """The names of these few: the order of all is another one after each save."""
+        found: dict[int, str] = {}
+        for number in numbers:
+            segment, local = self.locate(number)
+            found[number] = segment.columns.sorting(language)[local]
+        return found
+
+
+class _Shown(Mapping[str, Mapping[str, str]]):
+    """Texts of an offer by language, packed one by one: a page shows one of eight."""
+
+    def __init__(self, packed: bytes) -> None:
+        head, _, self._packed = packed.partition(b"\n")
+        self._where: dict[str, list[int]] = json.loads(head)
+        self._texts: dict[str, Mapping[str, str]] = {}
+
+    @staticmethod
+    def pack(texts: Mapping[str, Mapping[str, str]]) -> bytes:
+        where: dict[str, list[int]] = {}
+        body = b""
+        for language, some in texts.items():
+            part = zlib.compress(json.dumps(some, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+            where[language] = [len(body), len(body) + len(part)]
+            body += part
+        return json.dumps(where, separators=(",", ":")).encode() + b"\n" + body
+
+    def __getitem__(self, language: str) -> Mapping[str, str]:
+        known = self._texts.get(language)
+        if known is None:
+            start, end = self._where[language]
+            with _unusable_if_broken():
+                known = self._texts[language] = json.loads(zlib.decompress(self._packed[start:end]))
+        return known
+
+    def __contains__(self, language: object) -> bool:
+        return language in self._where
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)
 
 
 class WhooshIndex:
@@ -275,7 +423,7 @@ class WhooshIndex:
                     segments[name] = known.get(name) or _Segment(storage, part, self._reading)
                     everything = (1 << part.doc_count_all()) - 1
                     live.append(everything & ~ranking.bitset(part.deleted_docs()))
-            self._open = _Open(mark, state, storage, segments, Snapshot(list(segments.values()), live))
+            self._open = _Open(mark, state, storage, segments, _Snapshot(list(segments.values()), live))
             return self._open
 
     def _storage(self, folder: str) -> _Storage:
@@ -323,23 +471,32 @@ class WhooshIndex:
             gone = {str(one) for one in removed} - set(rows)
             if rows or gone:
                 with _not_written_if_refused(), _unusable_if_broken():
-                    self._commit(storage, rows, gone)
+                    self._commit(storage, rows, gone, self._opened().segments)
             if since is not None and revision is not None and held is not None and held >= since:
                 held = revision
             self._write_state(replace(state, revision=held, writes=state.writes + 1))
 
-    def _commit(self, storage: _Storage, rows: Mapping[str, dict[str, Any]], gone: Iterable[str]) -> None:
+    def _commit(
+        self,
+        storage: _Storage,
+        rows: Mapping[str, dict[str, Any]],
+        gone: Iterable[str] = (),
+        held: Mapping[str, _Segment] | None = None,
+    ) -> None:
+        """Under the lock. `held` are the segments of the index; what they have of `gone` and `rows` is deleted."""
         with storage.closing_on_failure():
             # Whoosh's own lock is not needed under ours, and would stay behind after a failure.
-            writer = SegmentWriter(_index(storage), _lk=False, limitmb=_MEGABYTES)
+            writer = SegmentWriter(_index(storage), _lk=False, limitmb=_MEGABYTES, codec=_Codec())
             try:
-                if gone or rows:
-                    with writer.searcher() as searcher:
-                        for one in (*gone, *rows):
-                            writer.delete_by_term("id", one, searcher=searcher)
+                for segment in writer.segments:
+                    known = (held or {})[segment.segment_id()]
+                    for one in (*gone, *rows):
+                        number = known.number_of(one)
+                        if number is not None:
+                            segment.delete_document(number)
                 for row in rows.values():
                     writer.add_document(**row)
-                writer.commit()
+                writer.commit(mergetype=_merge)
             except BaseException:
                 with contextlib.suppress(Exception):
                     writer.cancel()
@@ -360,7 +517,7 @@ class WhooshIndex:
                     storage = _Storage(path)
                     with storage.closing_on_failure():
                         storage.create_index(_schema())
-                    self._commit(storage, {str(document.id): _row(document) for document in documents}, ())
+                    self._commit(storage, {str(document.id): _row(document) for document in documents})
                     self._write_state(
                         _State(
                             folder, revision, _FORMAT, analysis.fingerprint(), (now.writes if now else 0) + 1
@@ -435,11 +592,13 @@ def _row(document: ServiceDocument) -> dict[str, Any]:
         language: {"name": texts.name, "summary": texts.summary, "organization": texts.organization}
         for language, texts in document.texts.items()
     }
+    for language, texts in shown.items():
+        texts["words"] = places_of_words(texts, language)
     return {
         "id": str(document.id),
         "terms": weights,
         "record": json.dumps(ranking.record(document), ensure_ascii=False, separators=(",", ":")).encode(),
-        "texts": zlib.compress(json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode(), 6),
+        "texts": _Shown.pack(shown),
     }
 
 

@@ -4,7 +4,17 @@
   const doc = document;
   const all = (selector, root = doc) => [...root.querySelectorAll(selector)];
   const one = (selector, root = doc) => root.querySelector(selector);
-  const say = text => { const live = one("#live"); if (live) live.textContent = text; };
+  // Suggestions and results come nearly together and often: what waits is said in one go, when it is quiet.
+  let unsaid = {}, quiet;
+  const say = (text, wait = 0, about = "") => {
+    unsaid[about] = text;
+    clearTimeout(quiet);
+    quiet = setTimeout(() => {
+      const live = one("#live");
+      if (live) live.textContent = Object.values(unsaid).join(". ");
+      unsaid = {};
+    }, wait);
+  };
 
   // Exit: forget the answers, hide the page at once, leave without an entry to come back to.
   const exit = one("#exit");
@@ -79,19 +89,28 @@
       else input.removeAttribute("aria-activedescendant");
     };
     const take = option => {
-      input.value = option.dataset.value;
-      open(false);
+      const { value, place } = option.dataset, near = place && one("[name=place]", input.form);
+      input.value = value;
+      if (near) near.value = place;
+      clear();
       for (const name of ["change", "take"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+    };
+    const clear = () => {
+      clearTimeout(timer);
+      asked++;
+      open(false);
+      list.textContent = "";
     };
     const ask = () => {
       const mine = ++asked, text = input.value.trim();
-      if (text.length < 2) return open(false);
+      if (text.length < 2) return clear();
       const url = input.dataset.suggest + (input.dataset.suggest.includes("?") ? "&" : "?") + new URLSearchParams({ q: text });
       fetch(url, { headers: { "HX-Request": "true" } }).then(answer => answer.ok ? answer.text() : "").then(html => {
         if (mine !== asked) return;
         list.innerHTML = html;
         options().forEach((option, i) => { option.id = list.id + "-" + i; });
         open(options().length > 0 && doc.activeElement === input);
+        if (!list.hidden) say(list.lastElementChild.textContent, 800, "list");
       }).catch(() => {});
     };
     input.addEventListener("input", () => {
@@ -106,8 +125,12 @@
         if (!list.hidden) event.preventDefault();
         return open(false);
       }
-      if (list.hidden || !n) return;
-      if (event.key === "Enter" && at < 0) { asked++; return open(false); }
+      if (event.key === "Enter" && at < 0) return clear();
+      if (!n) return;
+      if (list.hidden) {
+        if (!/^Arrow(Up|Down)$/.test(event.key)) return;
+        open(true);
+      }
       if (event.key === "ArrowDown") mark((at + 1) % n);
       else if (event.key === "ArrowUp") mark((at + n - (at < 0 ? 0 : 1)) % n);
       else if (event.key === "Enter" && at >= 0) take(options()[at]);
@@ -146,8 +169,16 @@
   });
 
   // Search results while typing: keep what was open, say how many there are, go on where "show more" was.
-  let opened = [], next = "";
+  // A search that found nothing counts only when it was meant: sent, or left as it is for three seconds.
+  let opened = [], next = "", sent, missed, counted;
+  const miss = () => {
+    if (counted === location.href) return;
+    counted = location.href;
+    fetch(counted, { cache: "no-store", headers: { "HX-Request": "true", "X-Stood": "1" } }).catch(() => {});
+  };
   addEventListener("htmx:configRequest", ({ detail }) => {
+    clearTimeout(missed);
+    sent = (detail.triggeringEvent || {}).type === "submit";
     [...detail.formData].forEach(([name, value]) => { if (value === "") detail.formData.delete(name); });
   });
   addEventListener("htmx:beforeSwap", () => { opened = all("details[open][id]").map(d => d.id); });
@@ -155,7 +186,8 @@
   addEventListener("htmx:afterSettle", () => {
     opened.forEach(id => { const d = doc.getElementById(id); if (d) d.open = true; });
     const total = one("[data-total]");
-    if (total) say(total.textContent);
+    if (total) say(total.textContent, +total.dataset.total ? 800 : 0, "total");
+    if (one("[data-missed]")) missed = setTimeout(miss, sent ? 0 : 3000);
     const target = next && doc.getElementById(next);
     if (target) target.focus();
   });

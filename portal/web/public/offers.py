@@ -2,8 +2,12 @@
 
 Everything is a plain GET form; htmx only fetches the same address earlier. What somebody typed is not kept: such
 answers are private to the browser and stay out of the page cache. What found nothing is counted, as `misses` allows.
+
+After the questionnaire the search starts with what the answers imply. The answers stay in the cookie: an address names at
+most which of them are left aside.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -11,21 +15,26 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import NotFound
 
 from portal.catalogue import hours
-from portal.catalogue.matching import fitting_offers
+from portal.catalogue.matching import fitting_offers, resolve
+from portal.catalogue.places import normalise
 from portal.catalogue.queries import ServiceView
+from portal.catalogue.search.analysis import STOP_WORDS
 from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
 from portal.catalogue.search.misses import count_miss
+from portal.catalogue.search.service import LimitedResults
 from portal.web.current import current_portal
 from portal.web.fragments import without_marks
 from portal.web.public import addresses, presenting
 from portal.web.public.calendar import office_hour
+from portal.web.public.check import current_path, place_of, stored_answers
+from portal.web.public.outcome import topics_of
 from portal.web.public.qr import qr_svg
 from portal.web.public.views import (
     Bit,
-    Choice,
     FilterGroup,
     FilterOption,
     Link,
@@ -33,8 +42,8 @@ from portal.web.public.views import (
     OrganizationPage,
     SearchPage,
 )
-from portal.web.responses import PRIVATE, render, wants_fragment
-from portal.web.texts import N_, listing
+from portal.web.responses import NO_STORE, PRIVATE, render, wants_fragment
+from portal.web.texts import N_, listing, questionnaire_text
 from portal.web.texts import gettext as _
 
 PAGE = 10
@@ -46,6 +55,19 @@ LISTS = {
 }
 """Form field → taxonomy and label, for filters whose values are taxonomy terms."""
 RADII = (5, 10, 20, 40)
+FIRST_DESK = "clearing"
+"""The kind of contact that helps whoever does not know where to go."""
+STOOD = "X-Stood"
+"""Sent by the script with a search that somebody finished: with Enter, or by leaving it as it is for a while."""
+YEARS = {
+    "under_15": range(12, 15),
+    "age_15_17": range(15, 18),
+    "age_18_20": range(18, 21),
+    "age_21_24": range(21, 25),
+    "age_25_26": range(25, 27),
+    "over_26": range(27, 36),
+}
+"""The years of each answer to the question for the age."""
 
 
 def register(bp: Blueprint) -> None:
@@ -56,6 +78,56 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/<lang:lang>/organizations/<slug>", "organization", organization)
     bp.add_url_rule("/<lang:lang>/suggest/places", "place_suggestions", place_suggestions)
     bp.add_url_rule("/<lang:lang>/suggest/offers", "offer_suggestions", offer_suggestions)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the answers of this visit say about a search. It never becomes part of an address."""
+
+    place: str | None = None
+    """AGS."""
+    age: int | None = None
+    age_words: str = ""
+    topics: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls) -> "Said":
+        if not stored_answers():
+            return NOTHING_SAID
+        answers, path = current_path()
+        valid = path.answers
+        place = place_of(answers) if "place" in valid else None
+        known = place is not None and current_portal().catalogue.places.by_ags(place) is not None
+        age, words = None, ""
+        for step in path.steps:
+            if step.question.id == "age" and step.chosen[0].id in YEARS:
+                age = year_for_all(step.chosen[0].id)
+                words = questionnaire_text(step.chosen[0].said(path.audience))
+        return cls(place if known else None, age, words, topics_of(valid))
+
+
+NOTHING_SAID = Said()
+PARTS = ("place", "age", "topic")
+
+
+def year_for_all(band: str) -> int | None:
+    """The year of life that leaves in whatever fits anybody in `band`; None when there is no such year.
+
+    The questionnaire asks for a span of years, the search filters by one: nothing that may fit is hidden by that.
+    """
+    catalogue = current_portal().catalogue
+
+    def find() -> int | None:
+        limits = {(service.minimum_age or 0, service.maximum_age or 999) for service in catalogue.services()}
+        years = YEARS[band]
+        fitting = [limit for limit in limits if any(limit[0] <= year <= limit[1] for year in years)]
+        return next(
+            (year for year in years if all(low <= year <= high for low, high in fitting)),
+            None,
+        )
+
+    # Where the catalogue does not fit into memory, reading it all for this would not be worth it.
+    return catalogue.cached(("year", band, catalogue.today), find) if catalogue.current.is_eager else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +149,14 @@ class Asked:
     show: int = PAGE
     read_text: bool = True
     """Ages and places in the words count."""
+    without: tuple[str, ...] = ()
+    """Which of PARTS the answers shall not decide."""
+    said: Said = NOTHING_SAID
 
     @classmethod
     def read(cls) -> "Asked":
         args = request.args
+        said = Said.read()
         catalogue = current_portal().catalogue
 
         def codes(name: str, taxonomy: str) -> tuple[str, ...]:
@@ -106,6 +182,8 @@ class Asked:
             open=args.get("open") == "1",
             sort="distance" if args.get("sort") == "distance" else "relevance",
             show=number("show", PAGE, MOST) or PAGE,
+            without=tuple(part for part in PARTS if part in args.getlist("without")) if any_of(said) else (),
+            said=said,
         )
 
     def url(self, **changes: Any) -> str:
@@ -116,7 +194,7 @@ class Asked:
         for name in ("q", "place"):
             if value := getattr(other, name):
                 pairs.append((name, value))
-        if other.km and other.place:
+        if other.km and (other.place or (other.said.place and "place" not in other.without)):
             pairs.append(("km", str(other.km)))
         for name in ("topic", "group", "format", "language", "kind"):
             pairs += [(name, value) for value in getattr(other, name)]
@@ -127,6 +205,7 @@ class Asked:
             pairs.append(("sort", other.sort))
         if other.show != PAGE:
             pairs.append(("show", str(other.show)))
+        pairs += [("without", part) for part in other.without]
         return url_for("public.offers") + ("?" + urlencode(pairs) if pairs else "")
 
     def toggled(self, name: str, value: str) -> str:
@@ -138,21 +217,45 @@ class Asked:
     def typed(self) -> bool:
         return bool(self.q or self.place)
 
+    @property
+    def implied(self) -> Said:
+        """What of the answers counts here: whatever was typed or chosen for this search goes before it."""
+        said = self.said
+        if not any_of(said):
+            return said
+        typed = current_portal().search.understood(self.q, g.lang) if self.q and self.read_text else None
+        place = not (self.place or "place" in self.without or (typed and typed.place))
+        age = not (self.age is not None or "age" in self.without or (typed and typed.age is not None))
+        topic = not (self.q or self.topic or self.kind or "topic" in self.without)
+        return Said(
+            said.place if place else None,
+            said.age if age else None,
+            said.age_words if age else "",
+            said.topics if topic else (),
+        )
+
+
+def any_of(said: Said) -> bool:
+    return bool(said.place or said.age is not None or said.topics)
+
 
 def offers() -> Response:
     portal = current_portal()
     asked = Asked.read()
+    implied = asked.implied
     place, message, choices = find_place(asked)
+    if place is None and implied.place:
+        place = portal.catalogue.places.by_ags(implied.place)
     near = Place(place.ags, *(portal.catalogue.places.centre(place.ags) or (None, None))) if place else None
     open_ids = open_service_ids()
     filters = Filters(
-        topics=frozenset(asked.topic),
+        topics=frozenset(asked.topic or implied.topics),
         target_groups=frozenset(asked.group),
         formats=frozenset(asked.format),
         languages=frozenset(asked.language),
         kinds=frozenset(asked.kind),
         free=asked.free,
-        age=asked.age,
+        age=asked.age if asked.age is not None else implied.age,
         place=near if asked.km else None,
         radius_km=asked.km if near else None,
         open_now_ids=open_ids if asked.open else None,
@@ -162,7 +265,8 @@ def offers() -> Response:
             text=asked.q,
             language=g.lang,
             filters=filters,
-            sort="distance" if asked.sort == "distance" and near else "relevance",
+            # Where no words are to be matched, the nearest is the best.
+            sort="distance" if near and (asked.sort == "distance" or not asked.q) else "relevance",
             limit=asked.show,
             near=near,
             age_from_text=asked.read_text,
@@ -170,8 +274,10 @@ def offers() -> Response:
             count_open_ids=open_ids,
         )
     )
-    if results.fallback and not results.understood.urgent and not wants_fragment():
-        # A fragment is asked for while somebody types: a beginning is no word.
+    limited = isinstance(results, LimitedResults)
+    missed = results.fallback and not results.understood.urgent and not limited
+    if missed and (not wants_fragment() or STOOD in request.headers):
+        # Most fragments are asked for while somebody types: a beginning is no word.
         count_miss(
             portal.store.sessions,
             portal.catalogue.slug,
@@ -183,11 +289,41 @@ def offers() -> Response:
     return render(
         "public/offers.html",
         fragment="results",
-        cache=PRIVATE,
-        keep="" if asked.typed or asked.open else asked.url(),
+        cache=NO_STORE if any_of(asked.said) or limited else PRIVATE,
+        keep="" if asked.typed or asked.open or any_of(asked.said) or limited else asked.url(),
         index=not request.args,
         search=search_page(asked, results, place.ags if place else None, message, choices),
+        answered=answered_chips(asked, implied),
+        without_answers=asked.url(without=PARTS, km=asked.km if asked.place else None),
+        near=near is not None,
+        limited=limited,
+        missed=missed,
     )
+
+
+def answered_chips(asked: Asked, implied: Said) -> tuple[Link, ...]:
+    """What the answers decide in this search; a touch leaves one of them aside."""
+
+    def left_aside(part: str, **changes: Any) -> str:
+        return asked.url(without=tuple(p for p in PARTS if p == part or p in asked.without), **changes)
+
+    found = []
+    place = current_portal().catalogue.places.by_ags(implied.place) if implied.place else None
+    if place:
+        found.append(Link(_("near %(place)s", place=place.name), left_aside("place", km=None)))
+    if implied.age is not None:
+        found.append(Link(implied.age_words, left_aside("age")))
+    found += (
+        [
+            Link(
+                listing([presenting.term_label("topics", code) for code in implied.topics]),
+                left_aside("topic"),
+            )
+        ]
+        if implied.topics
+        else []
+    )
+    return tuple(found)
 
 
 def find_place(asked: Asked) -> tuple[Any, str | None, tuple[Link, ...]]:
@@ -225,7 +361,11 @@ def open_service_ids() -> frozenset[UUID]:
             and hours.open_now(texts, now, subdivision=subdivision, timezone=portal.timezone)
         )
 
-    return portal.catalogue.cached(("open", now.strftime("%Y-%m-%dT%H:%M")), find)
+    try:
+        return portal.catalogue.cached(("open", now.strftime("%Y-%m-%dT%H:%M")), find)
+    except SQLAlchemyError:
+        # A catalogue that is not in memory, and a database that does not answer: then nothing is known to be open.
+        return frozenset()
 
 
 def search_page(
@@ -243,6 +383,11 @@ def search_page(
             cards.append(
                 presenting.offer_card(service, place=place, distance=hit.distance_km, snippet=snippet)
             )
+    nothing = results.fallback or results.total == 0
+    if nothing:
+        cards.append(
+            presenting.offer_card(resolve(portal.catalogue, FIRST_DESK, place=place).service, place=place)
+        )
     suggestion = results.did_you_mean
     return SearchPage(
         query=asked.q,
@@ -254,7 +399,7 @@ def search_page(
             Link(_("Best match"), asked.url(sort="relevance"), current=asked.sort == "relevance"),
             Link(_("Nearest first"), asked.url(sort="distance"), current=asked.sort == "distance"),
         )
-        if place
+        if place and asked.q
         else (),
         more_url=asked.url(show=min(asked.show + PAGE, MOST)) if results.total > asked.show < MOST else None,
         place_text=asked.place,
@@ -262,10 +407,13 @@ def search_page(
         place_choices=choices,
         urgent=understood.urgent,
         did_you_mean=Link(suggestion, asked.url(q=suggestion)) if suggestion else None,
-        fallback=results.fallback or results.total == 0,
-        topics=presenting.topic_links() if results.fallback or results.total == 0 else (),
+        fallback=nothing,
+        topics=presenting.topic_links() if nothing else (),
         shown=len(cards),
-        hidden_fields=tuple(("kind", kind) for kind in asked.kind),
+        hidden_fields=(
+            *(("kind", kind) for kind in asked.kind),
+            *(("without", part) for part in asked.without),
+        ),
         suggest_url=url_for("public.place_suggestions"),
         word_url=url_for("public.offer_suggestions"),
         km=asked.km,
@@ -355,6 +503,8 @@ def chips(asked: Asked, results: SearchResults) -> tuple[Link, ...]:
     if asked.place:
         words = _("%(place)s, up to %(km)s km", place=asked.place, km=asked.km) if asked.km else asked.place
         found.append(Link(words, asked.url(place="", km=None)))
+    elif asked.km and asked.implied.place:
+        found.append(Link(_("up to %(km)s km", km=asked.km), asked.url(km=None)))
     if asked.free:
         found.append(Link(_("Free of charge"), asked.url(free=False)))
     if asked.open:
@@ -439,6 +589,7 @@ def offer_page(service: ServiceView) -> OfferPage:
         share_text=" · ".join(
             [presenting.words(service, "name"), organization.name, *(p.display for p in phones[:1])]
         ),
+        capacity=presenting.capacity(service),
     )
 
 
@@ -554,27 +705,90 @@ def organization(slug: str) -> Response:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """One line below a field. `value` goes into that field, and `place` into the one for the place."""
+
+    value: str
+    label: Bit
+    hint: str | None = None
+    place: str | None = None
+
+
 def place_suggestions() -> Response:
     """Options for the place field; part of a page, never a page of its own."""
     text = request.args.get("q", request.args.get("place", ""))[:120]
-    options = tuple(
-        Choice(option.label, option.label)
-        for option in current_portal().catalogue.places.suggest(text, limit=6)
-    )
-    return render(
-        "public/suggestions.html", fragment="results", cache="no-store", index=False, options=options
-    )
+    found = current_portal().catalogue.places.suggest(text, limit=6)
+    return suggestions(Suggested(option.label, Bit(option.label)) for option in found)
 
 
 def offer_suggestions() -> Response:
-    """Options for the search field: topics, offers, organizations and places that fit what is typed."""
-    portal = current_portal()
-    text = request.args.get("q", "")[:120]
-    kinds = {"topic": _("Topic"), "service": _("Offer"), "organization": _("Organization")}
-    options = [
-        Choice(found.text, found.text, hint=kinds.get(found.kind))
-        for found in portal.search.suggest(text, g.lang, limit=7)
-    ]
+    """Options for the search field: what the words mean, and the places, topics, offers, organizations they begin."""
+    text = " ".join(without_marks(request.args.get("q", ""))[:120].split())
+    return suggestions([*meant(text)[:2], *places_at_the_end(text)[:2], *begun(text, 5)])
+
+
+def suggestions(options: Iterable[Suggested]) -> Response:
     return render(
-        "public/suggestions.html", fragment="results", cache="no-store", index=False, options=tuple(options)
+        "public/suggestions.html", fragment="results", cache=NO_STORE, index=False, options=tuple(options)
     )
+
+
+def meant(text: str) -> list[Suggested]:
+    """Who helps with what the words stand for, in everyday words: "hartz" means the Jobcenter."""
+    portal = current_portal()
+    found = []
+    for kind in portal.search.kinds_meant(text, g.lang):
+        term = portal.catalogue.term("contact_kinds", kind)
+        if term is not None:
+            value = presenting.term_label("contact_kinds", kind)
+            # NOTE: Beside the name of an office in a list of suggestions.
+            found.append(Suggested(value, presenting.term_text(term, "name"), _("Who helps")))
+    return found
+
+
+def begun(text: str, limit: int) -> list[Suggested]:
+    portal = current_portal()
+    hints = {"topic": _("Topic"), "service": _("Offer"), "organization": _("Organization")}
+    found = []
+    for suggestion in portal.search.suggest(text, g.lang, limit=limit):
+        service = portal.catalogue.service(suggestion.value) if suggestion.kind == "service" else None
+        name = presenting.quiet(service.text("name", g.lang)) if service else Bit(suggestion.text)
+        found.append(Suggested(suggestion.text, name, hints[suggestion.kind]))
+    return found
+
+
+def places_at_the_end(text: str) -> list[Suggested]:
+    """Places whose name the last words of `text` begin; the other words go on being looked for, near it."""
+    places = current_portal().catalogue.places
+    words = text.split()
+    for first in range(max(0, len(words) - 3), len(words)):
+        start = normalise(" ".join(words[first:]))
+        if len(start) < 3 or start in STOP_WORDS:
+            continue
+        found = [
+            option
+            for option in places.suggest(start, limit=6)
+            if f" {without_dots(start)}" in f" {without_dots(normalise(option.label))}"
+            or (option.postal_code or "").startswith(start)
+        ]
+        if found:
+            rest = words[:first]
+            while rest and normalise(rest[-1]) in STOP_WORDS:
+                rest.pop()
+            return [
+                Suggested(
+                    " ".join(rest),
+                    Bit(_("near %(place)s", place=option.label)),
+                    # NOTE: Beside the name of a town or village in a list of suggestions.
+                    _("Place"),
+                    option.label,
+                )
+                for option in found
+            ]
+    return []
+
+
+def without_dots(text: str) -> str:
+    """`normalise` writes ö as oe; many type it as o."""
+    return text.replace("ae", "a").replace("oe", "o").replace("ue", "u")

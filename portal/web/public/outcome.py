@@ -77,7 +77,7 @@ def result_page(
         elsewhere=outcome.primary.named_kind is not None,
         formal=formal,
         offers=offers,
-        offers_url=addresses.offers(kind=outcome.primary.kind, place=place_name(place)),
+        offers_url=addresses.offers(kind=outcome.primary.kind),
         restart_action=addresses.forget(),
         save=save_html(first),
         unfinished_url=unfinished_url,
@@ -144,11 +144,6 @@ def save_html(made: Made) -> Markup:
             made.card.calendar_url,
         ),
     )
-
-
-def place_name(ags: str | None) -> str | None:
-    place = current_portal().catalogue.places.by_ags(ags) if ags else None
-    return place.name if place else None
 
 
 def place_hint(

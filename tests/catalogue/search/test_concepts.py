@@ -445,3 +445,162 @@ def test_words_of_harmless_concepts_raise_no_alarm(concepts):
     ]
     assert len(harmless) > 3000
     assert alarms == []
+
+
+# -- frames ---------------------------------------------------------------------------------------------------------
+
+A_FILE = """
+version: 1
+updated: 2026-11-20
+families:
+  hit:
+    de: schlägt, prügel~
+    ar: ~ضرب~
+  me: {de: [mich], ar: ~ني}
+  kin: {de: [vater, stief vater]}
+  enough: {de: [kann nicht mehr $]}
+  neg: {de: [nicht]}
+  sport: {de: [schach]}
+frames:
+  - {concept: danger, when: [hit me -neg, kin >hit], unless: [sport], near: 2}
+  - {concept: danger, when: [enough], alarm: false}
+  - {concept: quarrel, when: [kin me], over: [danger]}
+concepts:
+  - {id: danger, kinds: [notruf], urgent: true, weak: [hit], calm: [sport], de: {everyday: [Schläge, schlägt, Prügel]}}
+  - {id: quarrel, kinds: [familienberatung], de: {everyday: [Zoff]}}
+"""
+
+
+@pytest.fixture
+def framed(tmp_path):
+    def framed(text, changed=A_FILE, **options):
+        path = tmp_path / "synonyms.yaml"
+        path.write_text(changed, encoding="utf-8")
+        return load_concepts(path).recognise(tokens(text), text, options.get("language", "de"))
+
+    return framed
+
+
+@pytest.mark.parametrize(
+    ("text", "urgent"),
+    [
+        ("er schlägt mich", True),
+        ("mich hat er verprügelt", False),
+        ("mich prügelt er", True),
+        ("mich prügeln sie", True),
+        ("ein vater der immer schlägt", True),
+        ("ein stief vater schlägt", True),
+        ("mich sehr oft und viel schlägt", False),
+        ("der mann dort schlägt nicht mich sondern trommeln", False),
+        ("der mann dort schlägt. mich interessiert trommeln", False),
+        ("er schlägt mich im schach", False),
+        ("hier schlägt jeder die trommel laut", False),
+        ("schlägt", True),
+        ("أبوي يضربني", True),
+    ],
+)
+def test_a_frame_needs_its_families_near_each_other_in_one_sentence(framed, text, urgent):
+    assert is_urgent(framed(text)) is urgent
+
+
+def test_the_order_of_a_pattern_holds_where_it_is_asked_for(framed):
+    assert not is_urgent(framed("da schlägt der kuckuck dem vater ein ei auf"))
+
+
+def test_a_phrase_may_have_to_end_the_clause(framed):
+    assert "danger" in ids(framed("ich kann nicht mehr"))
+    assert "danger" in ids(framed("ich kann nicht mehr, wirklich"))
+    assert "danger" not in ids(framed("ich kann nicht mehr laufen"))
+    assert not is_urgent(framed("ich kann nicht mehr"))
+
+
+def test_a_frame_may_put_other_concepts_behind_it(framed):
+    found = {
+        match.concept.id: match.strength for match in framed("mich verpetzt der vater und bekommt schläge")
+    }
+    assert found["quarrel"] > 3 * found["danger"] > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("hit me -neg", "hit mee", "danger: there is no family “mee”"),
+        ("hit me -neg", "-neg", "names only what must be missing"),
+        ("hit me -neg", "Hit + me", "when"),
+        ("concept: quarrel", "concept: quarel", "no concept “quarel”"),
+        ("over: [danger]", "over: [dangr]", "no concept “dangr”"),
+        ("calm: [sport]", "calm: [film]", "danger: there is no family “film”"),
+        ("unless: [sport]", "unless: [sports]", "no family “sports”"),
+        ("me: {de: [mich]", "me: {de: [no]", "families: me: de"),
+        ("me: {de: [mich]", "me: {de: [$]", "families: me: de"),
+        ("me: {de: [mich]", "me: {xx: [mich]", "families: me"),
+    ],
+)
+def test_a_wrong_frame_is_named(framed, old, new, words):
+    assert old in A_FILE
+    with pytest.raises(SynonymsError, match=words):
+        framed("mich", A_FILE.replace(old, new))
+
+
+def test_a_region_adds_words_to_families_and_frames_of_its_own(tmp_path):
+    path, own = tmp_path / "synonyms.yaml", tmp_path / "own.yaml"
+    path.write_text(A_FILE, encoding="utf-8")
+    own.write_text(
+        "version: 1\nupdated: 2026-11-20\n"
+        "families: {hit: {de: [wichst]}, throw: {de: [schmeißt]}}\n"
+        "frames: [{concept: danger, when: [throw me]}]\n"
+        "concepts: [{id: quarrel}]\n",
+        encoding="utf-8",
+    )
+    concepts = load_concepts(path, own)
+    for text in ("er wichst mich", "er schmeißt mich", "er schlägt mich"):
+        assert is_urgent(concepts.recognise(tokens(text), text, "de")), text
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "mein stiefvater hat mich gestern wieder getreten"),
+        ("de", "meine schwester wird von ihrem mann gewürgt"),
+        ("de", "bin aus dem heim abgehauen und weiß nicht wo ich heute penne"),
+        ("de", "ohne mich wären alle besser dran"),
+        ("de", "onkel hat mich unter der dusche angefasst"),
+        ("de", "meine freundin ist bewusstlos"),
+        ("en", "my uncle keeps touching me at night"),
+        ("en", "they took my passport and want me to marry my cousin"),
+        ("tr", "üvey abim bana tokat attı"),
+        ("ar", "خالي عم يلمسني"),
+        ("uk", "вітчим підняв руку на маму і мене побив"),
+        ("ru", "без меня всем будет легче"),
+        ("fa", "کاکایم مرا با کمربند زد"),
+        ("fr", "mon beau-frère me touche"),
+    ],
+)
+def test_sentences_nobody_listed_raise_the_alarm(recognise, language, text):
+    assert is_urgent(recognise(text, language))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "mein onkel schlägt mir eine lehre als tischler vor"),
+        ("de", "mein bruder hat mich beim fifa geschlagen"),
+        ("de", "vortrag über zwangsheirat"),
+        ("de", "ehrenamt mit obdachlosen"),
+        ("de", "mein vater ist gestorben"),
+        ("de", "aus dem handballverein rausgeworfen"),
+        ("en", "essay about domestic violence"),
+        ("en", "my dad hit the jackpot"),
+        ("ru", "умираю от скуки"),
+        ("fr", "je meurs d'envie de voyager"),
+    ],
+)
+def test_the_same_words_in_harmless_company_stay_calm(recognise, language, text):
+    assert not is_urgent(recognise(text, language))
+
+
+def test_a_query_that_is_no_phrase_gets_hints_that_never_raise_the_alarm(recognise):
+    found = recognise("berichtsheft kontrolle")
+    assert [match.concept.id for match in found][:1] == ["ausbildung_aerger"]
+    hints = recognise("irgendwas mit überstundenzettel")
+    assert all(match.strength < 0.6 and not match.urgent for match in hints if match.how == "hint")

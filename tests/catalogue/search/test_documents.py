@@ -9,9 +9,11 @@ from sqlalchemy import Engine
 from portal.catalogue.loading import load_region
 from portal.catalogue.queries import Catalogue
 from portal.catalogue.reading import read_region
+from portal.catalogue.search import analysis
 from portal.catalogue.search.documents import SURFACE, Texts, document_from_view, terms
 from portal.catalogue.search.index import Filters, Place, SearchRequest
 from portal.catalogue.search.service import SearchService
+from portal.catalogue.search.snippets import Marker, places_of_words
 from portal.db import session_factory
 from tests.databases import migrated
 
@@ -29,6 +31,34 @@ def test_a_word_in_a_long_text_weighs_less():
     short = terms(Texts(name="x", summary="Garten"), "de")
     long = terms(Texts(name="x", summary="Garten " + "Musik Sport Kunst " * 20), "de")
     assert short["gart"] > long["gart"]
+
+
+def test_the_places_of_words_are_kept_with_what_they_are_asked_by():
+    texts = {"name": "Schulgärten", "summary": "Der Garten.", "organization": "VHS"}
+    assert places_of_words(texts, "de") == (
+        "|schulgarten ~schulgart ~schul ~gart @0-11|der @12-15|garten ~gart @16-22|vhs ~vhs @24-27"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "unfinished", "marked"),
+    [
+        ("garten", False, ["Schulgärten", "Garten"]),
+        ("gar", True, ["Garten"]),
+        ("gar", False, []),
+        ("der", True, ["Der"]),
+        ("de", True, []),
+        ("schulen", False, ["Schulgärten"]),
+        ("", True, []),
+    ],
+)
+def test_what_is_marked(query, unfinished, marked):
+    texts = {"name": "Schulgärten", "summary": "Der Garten.", "organization": "VHS"}
+    marker = Marker(analysis.tokens(query), "de", unfinished=unfinished)
+    kept = marker.highlights({**texts, "words": places_of_words(texts, "de")})
+    assert kept == marker.highlights(texts)
+    assert [text for pieces in kept.values() for text, mark in pieces if mark] == marked
+    assert {field: "".join(text for text, _ in pieces) for field, pieces in kept.items()} == texts
 
 
 def test_stop_words_are_left_out_and_parts_of_compounds_weigh_less():

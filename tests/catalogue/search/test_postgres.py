@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from portal.catalogue.search import analysis
 from portal.catalogue.search import postgres_reading as reading
+from portal.catalogue.search import postgres_rows as stored
 from portal.catalogue.search import postgres_writing as writing
 from portal.catalogue.search.concepts import load_concepts
 from portal.catalogue.search.documents import Texts
@@ -30,6 +31,7 @@ from portal.catalogue.search.postgres import PostgresIndex
 from portal.catalogue.search.postgres_tables import METADATA
 from portal.catalogue.search.whoosh import WhooshIndex
 from portal.db import make_engine
+from tests.catalogue.search import at_once
 from tests.catalogue.search.conftest import SYNONYMS
 from tests.catalogue.search.engines import Places
 from tests.catalogue.search.samples import (
@@ -113,14 +115,25 @@ def with_other_languages(documents, seed):
         )
 
 
-@pytest.fixture(scope="module")
-def pair(engine, tmp_path_factory, concepts) -> tuple[ServiceIndex, ServiceIndex]:
+@pytest.fixture(scope="module", params=["tables", "planes"])
+def pair(request, engine, tmp_path_factory, concepts) -> Iterator[tuple[ServiceIndex, ServiceIndex]]:
+    """With scores one by one as in small catalogues, or with words stored and scored in planes as in large ones."""
     documents = [*some_documents(), *with_other_languages(many_documents(400), 7)]
     one = WhooshIndex(tmp_path_factory.mktemp("pair") / "index", concepts, Places())
-    other = PostgresIndex(engine, "pair", concepts, Places())
-    for index in (one, other):
-        index.rebuild(documents)
-    return one, other
+    other = PostgresIndex(engine, f"pair-{request.param}", concepts, Places())
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "planes":
+            use_planes(patch)
+        for index in (one, other):
+            index.rebuild(documents)
+        yield one, other
+
+
+def use_planes(patch):
+    patch.setattr(reading, "_LEAST_FOR_PLANES", 0)
+    patch.setattr(reading, "_SHARE_FOR_PLANES", 10**9)
+    patch.setattr(stored, "_LEAST_PLANES", 100)
+    patch.setattr(writing, "_MOST_POSTINGS", 8000)
 
 
 WORDS = [
@@ -324,11 +337,11 @@ def test_a_rebuild_leaves_no_old_rows(engine, index):
 
 def test_the_same_offer_twice_in_a_rebuild_counts_once(engine, index, monkeypatch):
     monkeypatch.setattr(writing, "_AT_ONCE", 2)
-    documents = [a_document("neu", "Erste Fassung"), *some_documents(), a_document("neu", "Zweite Fassung")]
+    documents = [a_document("neu", "Xylofon Fassung"), *some_documents(), a_document("neu", "Zweite Fassung")]
     index.rebuild(documents)
     assert index.count() == 9
     assert slugs(index, "fassung") == {"neu"}
-    assert slugs(index, "erste") == set()
+    assert slugs(index, "xylofon") == set()
     assert [found.text for found in index.suggest("fass", "de")] == ["Zweite Fassung"]
 
 
@@ -382,6 +395,40 @@ def test_many_saves_keep_segments_and_answers(engine, concepts, index):
     assert facets == index.search(SearchRequest("garten")).facets
 
 
+def test_planes_of_several_segments_say_what_tables_say(engine, concepts, index, monkeypatch):
+    """With words stored in planes and in lists, joined and not, and offers that have gone."""
+    requests = [
+        SearchRequest(words, language, limit=30, near=near, age_from_text=False)
+        for words in (
+            "garten",
+            "garten sport ",
+            "schul beratung",
+            "wohnug",
+            "kiffen",
+            "g",
+            "beratung halberstadt",
+        )
+        for language, near in (("de", None), ("ar", WERNIGERODE))
+    ]
+    monkeypatch.setattr(stored, "_LEAST_PLANES", 8)
+    monkeypatch.setattr(writing, "_MOST_POSTINGS", 2000)
+    index.rebuild(many_documents(150))
+    chance = random.Random(11)
+    fresh = list(with_other_languages(many_documents(150, seed=2), 2))
+    for _ in range(2 * writing._MOST_SEGMENTS):
+        index.put(chance.sample(fresh, chance.choice([1, 2, 30])))
+        index.remove([id_of(chance.choice(fresh).slug)])
+    with engine.connect() as connection:
+        kinds = text("SELECT count(*) FILTER (WHERE numbers = ''), count(*) FROM search_posting")
+        planes, every = connection.execute(kinds).one()
+    assert 0 < planes < every and int(index.state().details["segments"]) > 2
+    by_tables = [again(engine, concepts).search(request) for request in requests]
+    monkeypatch.setattr(reading, "_LEAST_FOR_PLANES", 0)
+    monkeypatch.setattr(reading, "_SHARE_FOR_PLANES", 10**9)
+    assert [again(engine, concepts).search(request) for request in requests] == by_tables
+    assert sum(bool(found.hits) for found in by_tables) > 8
+
+
 def test_names_of_many_new_offers_are_put_in_order(index, monkeypatch):
     monkeypatch.setattr(reading, "_FEW_NAMES", 2)
     index.rebuild([a_document(f"o{i:03}", f"Angebot {i:03}") for i in range(0, 100, 2)])
@@ -408,37 +455,17 @@ def test_too_many_replaced_offers_ask_for_a_rebuild(index, monkeypatch):
 # Several at once.
 
 
-def save_some(url: str, name: str, number: int) -> None:
-    index = PostgresIndex(make_engine(url), REGION, load_concepts(SYNONYMS))
-    for i in range(number):
-        index.put([a_document(f"{name}-{i}", f"Angebot {name} {i}")])
+def opened(url: str) -> PostgresIndex:
+    return PostgresIndex(make_engine(url), REGION, load_concepts(SYNONYMS))
 
 
 def test_two_writing_processes_lose_nothing(index, url):
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=save_some, args=(url, name, 12)) for name in ("a", "b")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-        assert writer.exitcode == 0
+    at_once.processes(at_once.save_some, *((opened, url, name, 12) for name in "ab"))
     assert {f"{name}-{i}" for name in "ab" for i in range(12)} <= slugs(index)
     assert index.count() == 8 + 24
 
 
 def test_readers_never_fail_or_wait_while_others_write(index):
-    errors: list[BaseException] = []
-    done = threading.Event()
-
-    def guarded(work):
-        def run():
-            try:
-                work()
-            except BaseException as error:
-                errors.append(error)
-
-        return threading.Thread(target=run)
-
     def write():
         for i in range(12):
             index.put([a_document(f"w-{i}", "Angebot")])
@@ -446,19 +473,10 @@ def test_readers_never_fail_or_wait_while_others_write(index):
                 index.rebuild([*some_documents(), *(a_document(f"w-{j}", "Angebot") for j in range(i + 1))])
 
     def read():
-        while not done.is_set():
-            assert "jobcenter" in slugs(index, "jobcenter")
-            index.suggest("su", "de")
+        assert "jobcenter" in slugs(index, "jobcenter")
+        index.suggest("su", "de")
 
-    readers = [guarded(read) for _ in range(2)]
-    writer = guarded(write)
-    for thread in (*readers, writer):
-        thread.start()
-    writer.join(60)
-    done.set()
-    for thread in readers:
-        thread.join(60)
-    assert errors == []
+    at_once.threads([write], meanwhile=read)
     assert index.count() == 8 + 12
 
 
@@ -499,7 +517,7 @@ def test_a_reader_sees_nothing_of_an_unfinished_write_and_a_writer_waits(engine,
 
 
 def die_while_writing(url: str) -> None:
-    index = PostgresIndex(make_engine(url), REGION, load_concepts(SYNONYMS))
+    index = opened(url)
     writing.Writer._mark_gone = lambda *_: os._exit(9)
     index.put([a_document("x", "Xylofon")])
 

@@ -100,3 +100,23 @@ def test_long_queries_are_cut(read):
 def test_a_word_is_finished_by_a_blank(read):
     assert read("ausbild").unfinished
     assert not read("ausbild ").unfinished
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("suchtberatung wernigerrode", "wernigerrode"),
+        ("in wernigerrode eine wohnung", "wernigerrode"),
+        ("suchtberatung", None),
+        ("suchtberatugn", None),
+        ("wernigerrode", "wernigerrode"),
+        ("wernig", None),
+    ],
+)
+def test_a_misspelt_town_is_a_place_when_it_is_no_other_word(concepts, text, place):
+    def guess(name):
+        return "15085370" if name.startswith("wernigerr") or "sucht" in name else None
+
+    understood = understand(text + " ", "de", concepts, lambda name: None, guess)
+    assert understood.place_text == place
+    assert understood.place == (place and "15085370")

@@ -16,6 +16,7 @@ from portal.catalogue.search import analysis
 from portal.catalogue.search.concepts import load_concepts
 from portal.catalogue.search.index import IndexBusy, IndexNotWritten, IndexUnusable, SearchRequest
 from portal.catalogue.search.whoosh import WhooshIndex
+from tests.catalogue.search import at_once
 from tests.catalogue.search.conftest import SYNONYMS
 from tests.catalogue.search.samples import a_document, id_of, many_documents, some_documents
 
@@ -94,6 +95,16 @@ def test_every_damaged_file_asks_for_a_rebuild_or_is_not_needed(index, folder, c
         assert slugs(WhooshIndex(folder, concepts), "jobcenter")
 
 
+@pytest.mark.parametrize("name", ["state", "*.seg", "*.toc"])
+def test_a_damaged_index_can_be_built_anew_by_the_process_that_has_it_open(index, folder, name):
+    assert slugs(index, "jobcenter")
+    for file in folder.rglob(name):
+        file.write_bytes(b"not an index")
+    index.rebuild(some_documents(), revision=2)
+    assert slugs(index) == {document.slug for document in some_documents()}
+    assert index.revision == 2
+
+
 def test_a_half_written_segment_asks_for_a_rebuild(index, folder, concepts):
     segment = next(folder.rglob("*.seg"))
     whole = segment.read_bytes()
@@ -127,57 +138,27 @@ def test_other_processes_see_a_save_at_once(index, folder, concepts):
     assert other.revision == 4
 
 
-def save_some(folder: str, name: str, number: int) -> None:
-    index = WhooshIndex(Path(folder), load_concepts(SYNONYMS))
-    for i in range(number):
-        index.put([a_document(f"{name}-{i}", f"Angebot {name} {i}")])
+def opened(folder: str) -> WhooshIndex:
+    return WhooshIndex(Path(folder), load_concepts(SYNONYMS))
 
 
 def test_two_writing_processes_lose_nothing(index, folder):
     """Half of the saves of two Whoosh writers end in a LockError."""
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=save_some, args=(str(folder), name, 12)) for name in ("a", "b")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-        assert writer.exitcode == 0
+    at_once.processes(at_once.save_some, *((opened, str(folder), name, 12) for name in "ab"))
     assert {f"{name}-{i}" for name in "ab" for i in range(12)} <= slugs(index)
     assert index.count() == 8 + 24
 
 
 def test_two_writing_threads_lose_nothing_and_readers_never_fail(index):
-    errors: list[BaseException] = []
-    done = threading.Event()
-
-    def guarded(work):
-        def run():
-            try:
-                work()
-            except BaseException as error:
-                errors.append(error)
-
-        return threading.Thread(target=run)
-
     def write(name):
         for i in range(12):
             index.put([a_document(f"{name}-{i}", "Angebot")])
 
     def read():
-        while not done.is_set():
-            assert "jobcenter" in slugs(index, "jobcenter")
-            index.suggest("su", "de")
+        assert "jobcenter" in slugs(index, "jobcenter")
+        index.suggest("su", "de")
 
-    readers = [guarded(read) for _ in range(2)]
-    writers = [guarded(lambda name=name: write(name)) for name in "ab"]
-    for thread in (*readers, *writers):
-        thread.start()
-    for thread in writers:
-        thread.join(60)
-    done.set()
-    for thread in readers:
-        thread.join(60)
-    assert errors == []
+    at_once.threads([lambda name=name: write(name) for name in "ab"], meanwhile=read)
     assert index.count() == 8 + 24
 
 
@@ -301,6 +282,50 @@ def test_many_saves_keep_the_number_of_segments_small(index):
         index.put([a_document(f"s-{i % 7}", f"Fassung {i}")])
     assert index.count() == 15
     assert int(index.state().details["segments"]) <= 12
+
+
+@pytest.mark.parametrize("query", ["garten musik", "gar", "beratung hilfe geld", "wohnug"])
+def test_an_index_grown_by_single_saves_answers_like_one_made_at_once(tmp_path, concepts, query):
+    """Lists of words come through several merges of segments as they were, and weigh the same."""
+    documents = many_documents(45)
+    grown, whole = (WhooshIndex(tmp_path / name, concepts) for name in ("grown", "whole"))
+    grown.rebuild([], revision=1)
+    for document in documents:
+        grown.put([document])
+    whole.rebuild(documents, revision=1)
+    assert int(grown.state().details["segments"]) > 1
+    expected = whole.search(SearchRequest(query, limit=50))
+    assert expected.total > 0
+    # In which order equals come is the order of their numbers.
+    found = grown.search(SearchRequest(query, limit=50))
+    assert {(h.slug, h.score, *h.highlights.items()) for h in found.hits} == {
+        (h.slug, h.score, *h.highlights.items()) for h in expected.hits
+    }
+    assert found.facets == expected.facets
+
+
+def test_what_was_replaced_does_not_come_back_with_a_merge(index):
+    for round_ in range(3):
+        for i in range(9):
+            index.put([a_document(f"s-{i}", f"Fassung{'abc'[round_]} {i}")])
+    index.remove([id_of("s-0")])
+    for i in range(20):
+        index.put([a_document(f"t-{i}", "Trommel")])
+    assert slugs(index, "fassungc") >= {f"s-{i}" for i in range(1, 9)}
+    names = {
+        "".join(text for text, _ in hit.highlights["name"])
+        for hit in index.search(SearchRequest("", limit=100)).hits
+        if hit.slug.startswith("s-")
+    }
+    assert names == {f"Fassungc {i}" for i in range(1, 9)}
+    assert index.count() == 8 + 8 + 20
+
+
+def test_saving_the_same_offer_again_leaves_one_segment_for_it(index):
+    before = int(index.state().details["segments"])
+    for i in range(15):
+        index.put([a_document("s", f"Fassung {i}")])
+    assert int(index.state().details["segments"]) <= before + 1
 
 
 def test_a_search_among_three_thousand_takes_milliseconds(folder, concepts):
