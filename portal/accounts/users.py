@@ -1,6 +1,7 @@
 """Users, their grants, their sign-ins, and the links that let them in."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -43,6 +44,50 @@ def user_by_email(session: Session, email: str) -> User | None:
 
 def all_users(session: Session) -> list[User]:
     return list(session.execute(select(User).order_by(col(User.name), col(User.email))).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A user as a list shows them."""
+
+    user: User
+    grants: tuple[Grant, ...]
+    has_second_factor: bool
+
+
+def listed(session: Session) -> list[Listed]:
+    """Everybody with roles and second factor, in three queries."""
+    rows = session.execute(select(RoleGrant).order_by(col(RoleGrant.granted_at))).scalars()
+    grants: dict[UUID, list[Grant]] = {}
+    for row in rows:
+        grants.setdefault(row.user_id, []).append(Grant(Role(row.role), row.area, row.organization_id))
+    with_passkey = set(session.execute(select(col(Passkey.user_id)).distinct()).scalars())
+    return [
+        Listed(
+            user,
+            tuple(grants.get(user.id, ())),
+            user.totp_secret is not None or user.id in with_passkey,
+        )
+        for user in all_users(session)
+    ]
+
+
+def may_grant(mine: Iterable[Grant], wanted: Grant, *, county: str) -> bool:
+    """Whether somebody with the grants `mine` may give or take away `wanted`: nobody gives more than they have.
+
+    `county` is the area of the organization when the grant is for one.
+    """
+    area = county if wanted.organization_id is not None else wanted.area
+    return any(
+        grant.role is Role.ADMINISTRATOR and grant.organization_id is None and area.startswith(grant.area)
+        for grant in mine
+    )
+
+
+def may_administer(mine: Iterable[Grant], theirs: Iterable[Grant], *, county: str) -> bool:
+    """Whether somebody with the grants `mine` may change the account of somebody with `theirs`."""
+    own = tuple(mine)
+    return all(may_grant(own, grant, county=county) for grant in theirs)
 
 
 def grants_of(session: Session, user_id: UUID) -> tuple[Grant, ...]:
@@ -106,6 +151,18 @@ def invite(
     session.flush()
     set_grants(session, user, grants, now=now)
     return user, issue_token(session, user, TokenPurpose.INVITATION, now=now)
+
+
+def set_email(session: Session, user: User, email: str) -> str:
+    """Sign in with another address from now on; returns the old one. Raises EmailTaken."""
+    folded = folded_email(email)
+    other = user_by_email(session, folded)
+    if other is not None and other.id != user.id:
+        raise EmailTaken(folded)
+    before, user.email = user.email, folded
+    session.add(user)
+    session.flush()
+    return before
 
 
 def issue_token(session: Session, user: User, purpose: TokenPurpose, *, now: datetime) -> str:

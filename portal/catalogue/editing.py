@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from portal.catalogue import actions, checking, models
+from portal.catalogue import actions, checking, models, revision
 from portal.catalogue.exporting import location_record, organization_record, service_record
 from portal.catalogue.loading import changed_fields, record_hash
 from portal.catalogue.models import EntryVersion, Status, entity_id
@@ -451,6 +451,52 @@ def confirm(
     return saved
 
 
+CAPACITIES = ("free", "few", "full")
+
+
+def set_capacity(
+    session: Session,
+    region: str,
+    slug: str,
+    capacity: str | None,
+    *,
+    until: date | None = None,
+    now: datetime,
+) -> int:
+    """What the organization says about free places; None takes it back. Returns the new revision.
+
+    It is no part of the record: no version is kept, and a reload of the content files does not count it as an edit.
+    Raises UnknownEntry, ValueError.
+    """
+    if capacity is not None and capacity not in CAPACITIES:
+        raise ValueError(capacity)
+    row = session.get(models.Service, entity_id(region, "service", slug))
+    if row is None:
+        raise UnknownEntry("service", slug)
+    row.capacity = capacity
+    row.capacity_until = until if capacity == "full" else None
+    row.capacity_at = now if capacity else None
+    session.add(row)
+    session.flush()
+    return revision.bump(session, region, [row.id], now=now)
+
+
+def set_review(session: Session, region: str, slug: str, *, days: int | None, due: date | None) -> bool:
+    """When the entry is to be confirmed again. True when something changed; the public sees nothing of it.
+
+    Raises UnknownEntry.
+    """
+    row = session.get(models.Service, entity_id(region, "service", slug))
+    if row is None:
+        raise UnknownEntry("service", slug)
+    if (row.review_days, row.review_due) == (days, due):
+        return False
+    row.review_days, row.review_due = days, due
+    session.add(row)
+    session.flush()
+    return True
+
+
 def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]:
     """Erase what was archived by hand more than 90 days ago; its history stays. Returns the slugs."""
     erased = []
@@ -681,6 +727,8 @@ def _surroundings(session: Session, region: str, entity: str, record: Any) -> ch
 
 # Slugs.
 
+RESERVED = frozenset({"new", "preview", "export", "bulk", "archive", "import"})
+"""Stand where a slug stands in the addresses of the admin pages."""
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
@@ -702,7 +750,7 @@ def free_slug(session: Session, region: str, entity: str, text: str) -> str:
         ).scalars()
     )
     number, slug = 1, wanted
-    while slug in taken:
+    while slug in taken or slug in RESERVED:
         number += 1
         slug = f"{wanted}-{number}"
     return slug

@@ -142,6 +142,11 @@ def _day(text: str, day: date, subdivision: str) -> tuple[_Span, ...]:
     return tuple(spans)
 
 
+def day_parts(text: str, day: date, subdivision: str) -> tuple[tuple[int, int, str, str], ...]:
+    """The parts of a day that are not closed: minutes from midnight, `open` or `unknown`, and the comment."""
+    return tuple((span.start, span.end, span.state, span.comment) for span in _day(text, day, subdivision))
+
+
 def _minute(moment: datetime, day: date) -> int:
     return (moment.date() - day).days * _DAY_MINUTES + moment.hour * 60 + moment.minute
 

@@ -254,6 +254,10 @@ class ServiceView(Translated, _Sourced):
     position: int
     last_modified: datetime
     translations: _Texts = field(default_factory=_nothing, repr=False)
+    capacity: str | None = None
+    """free, few or full, as the organization said at `capacity_at`."""
+    capacity_until: date | None = None
+    capacity_at: datetime | None = None
 
     def is_visible(self, today: date) -> bool:
         """Published, by a published organization, and within its funding period."""
@@ -392,6 +396,9 @@ class _Builder:
             position=row.position,
             last_modified=row.last_modified,
             translations=texts,
+            capacity=row.capacity,
+            capacity_until=row.capacity_until,
+            capacity_at=row.capacity_at,
         )
 
     def organization(self, id_: UUID) -> OrganizationView:
@@ -559,6 +566,11 @@ def service_views(session: Session, region: str, ids: Collection[UUID]) -> list[
     rows = Rows(session, region, ids)
     builder = _Builder(rows)
     return [builder.service(id_) for id_ in ids if id_ in rows.services]
+
+
+def view_of(rows: Rows, id_: UUID) -> ServiceView:
+    """Of rows that may never have been in the database (`unsaved`)."""
+    return _Builder(rows).service(id_)
 
 
 def all_service_views(session: Session, region: str) -> list[ServiceView]:

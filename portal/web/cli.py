@@ -515,6 +515,7 @@ def users_invite(
     from email_validator import EmailNotValidError, validate_email
 
     from portal.accounts import audit, users
+    from portal.accounts.errors import LastAdministrator
     from portal.accounts.models import TokenPurpose
     from portal.web.admin.letters import command_letters
 
@@ -530,14 +531,19 @@ def users_invite(
             raise click.ClickException(f"{email} can sign in already; `portal users list` shows who can")
         if user is None:
             grants = [_grant(text, session, settings.region) for text in roles]
-            user, token = users.invite(
-                session,
-                email=email,
-                name=name or email.split("@")[0],
-                grants=grants,
-                now=now,
-                language=language,
-            )
+            try:
+                user, token = users.invite(
+                    session,
+                    email=email,
+                    name=name or email.split("@")[0],
+                    grants=grants,
+                    now=now,
+                    language=language,
+                )
+            except LastAdministrator:
+                raise click.ClickException(
+                    "the first one must be an administrator, who can let others in: --role administrator"
+                ) from None
         else:
             token = users.issue_token(session, user, TokenPurpose.INVITATION, now=now)
         audit.record(
@@ -582,11 +588,13 @@ def users_list(region: str | None) -> None:
             click.echo(f"{user.email}\t{user.name}\t{', '.join(grants) or '-'}\t{state}")
 
 
-def _change_user(region: str | None, email: str, action: str, change: Any) -> None:
+def _change_user(region: str | None, email: str, action: str, change: Any, *, letter: str = "") -> None:
+    """`letter` is what a mail tells the user (see `Letters.changed`)."""
     from portal.accounts import audit, users
     from portal.accounts.errors import LastAdministrator
+    from portal.web.admin.letters import command_letters
 
-    store, _settings = _accounts(region)
+    store, settings = _accounts(region)
     now = datetime.now(UTC)
     with store.sessions() as session:
         user = users.user_by_email(session, email)
@@ -597,7 +605,11 @@ def _change_user(region: str | None, email: str, action: str, change: Any) -> No
         except LastAdministrator:
             raise click.ClickException("that would leave nobody who can let others in") from None
         audit.record(session, action, now=now, entity="user", entity_id=user.id, entity_name=user.name)
+        if letter:
+            command_letters(settings, store).changed(session, user, letter, now=now)
         session.commit()
+    if letter:
+        command_letters(settings, store).deliver()
 
 
 @users_group.command("disable")
@@ -636,6 +648,7 @@ def users_reset_2fa(email: str, region: str | None) -> None:
         email,
         "user.second_factor_reset",
         lambda session, user, now: users.remove_second_factors(session, user, now=now),
+        letter="second_factor_reset",
     )
     click.echo(f"{email} has no second factor any more")
 
@@ -668,3 +681,132 @@ def mail_send(region: str | None) -> None:
     click.echo(f"{sent} sent, {failed} failed")
     if failed:
         sys.exit(1)
+
+
+# Keeping it true.
+
+
+@main.group("reminders")
+def reminders_group() -> None:
+    """Letters that ask organizations whether their offers are still right."""
+
+
+@reminders_group.command("send")
+@REGION
+def reminders_send(region: str | None) -> None:
+    """Ask, remind and escalate; for cron, once a day. Running it again sends nothing twice."""
+    from portal.web.admin import reminding
+    from portal.web.admin.letters import command_letters
+
+    store, settings = _accounts(region)
+    if settings.production and not settings.base_url:
+        raise click.ClickException("PORTAL_BASE_URL is missing: the links in the mails would lead nowhere")
+    letters = command_letters(settings, store)
+    catalogue = store.catalogue
+    with store.sessions() as session:
+        sent = reminding.send(
+            session,
+            letters,
+            catalogue.region,
+            secret_key=settings.secret_key,
+            today=catalogue.today,
+            now=datetime.now(UTC),
+        )
+        session.commit()
+    click.echo(
+        f"{sent.asked} asked, {sent.reminded} reminded, {sent.escalated} escalated; {sent.letters} letters; "
+        f"{sent.to_be_phoned} to be phoned"
+    )
+    _delivered, failed = letters.deliver()
+    if failed:
+        click.echo(f"{failed} could not be sent yet; they stay in the outbox", err=True)
+
+
+@main.group("check")
+def check_group() -> None:
+    """Looking whether what the catalogue says still holds."""
+
+
+@check_group.command("links")
+@click.option("--only", type=click.Choice(["url", "email", "phone"]), help="Only these.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="At most so many, those not looked at for longest first."
+)
+@REGION
+def check_links(only: str | None, limit: int | None, region: str | None) -> None:
+    """Look at web addresses, mail domains and phone numbers; for cron, once a week.
+
+    Ends with 1 when there are problems, with 2 when the network here does not answer (then nothing is noted).
+    """
+    from portal.catalogue import addresses_check as addresses
+
+    store, settings = _accounts(region)
+    catalogue = store.catalogue
+    named = " ".join(filter(None, (catalogue.region.portal_name, catalogue.region.name, settings.base_url)))
+    checker = addresses.Checker(agent=f"Anlauf link check ({named})", fictional=catalogue.region.fictional)
+    with store.sessions() as session:
+        waiting = addresses.waiting(
+            session, settings.region, kinds=(only,) if only else addresses.KINDS, limit=limit
+        )
+    try:
+        found = addresses.look_and_record(
+            store.sessions, settings.region, checker, waiting, today=catalogue.today, now=datetime.now(UTC)
+        )
+    except addresses.NetworkDown:
+        click.echo("nothing outside could be reached: is there a network? Nothing was noted.", err=True)
+        sys.exit(2)
+    if not only and not limit:
+        with store.sessions() as session:
+            addresses.forget_unused(session, settings.region)
+            session.commit()
+    problems = sorted((r for r in found if r.problem), key=lambda r: (r.kind, r.value))
+    for result in problems:
+        click.echo(f"{result.kind}\t{result.problem}\t{result.value}")
+    click.echo(f"{len(found)} looked at, {len(problems)} with a problem", err=True)
+    if problems:
+        sys.exit(1)
+
+
+@users_group.command("audit-prune")
+@REGION
+def users_audit_prune(region: str | None) -> None:
+    """Erase events of the log that are older than PORTAL_AUDIT_DAYS; for cron, once a day."""
+    from datetime import timedelta
+
+    from portal.accounts import audit
+
+    store, settings = _accounts(region)
+    with store.sessions() as session:
+        erased = audit.forget(session, before=datetime.now(UTC) - timedelta(days=settings.audit_days))
+        session.commit()
+    click.echo(f"{erased} events erased")
+
+
+@catalogue.command("erase-archived")
+@REGION
+def catalogue_erase_archived(region: str | None) -> None:
+    """Erase what was archived here more than 90 days ago; its history stays. For cron, once a day."""
+    from portal.accounts import audit
+    from portal.catalogue import editing, overview
+
+    store, settings = _accounts(region)
+    now = datetime.now(UTC)
+    everything = overview.Scope(settings.region, now.date())
+    with store.sessions() as session:
+        before = overview.archived(session, everything)
+        editing.erase_archived(session, settings.region, now=now)
+        left = {(line.entity, line.slug) for line in overview.archived(session, everything)}
+        erased = [line for line in before if (line.entity, line.slug) not in left]
+        for line in erased:
+            audit.record(
+                session,
+                f"{line.entity}.erased",
+                now=now,
+                region=settings.region,
+                entity=line.entity,
+                entity_name=line.name,
+            )
+        session.commit()
+    for line in erased:
+        click.echo(f"{line.entity} {line.slug}")
+    click.echo(f"{len(erased)} entries erased")

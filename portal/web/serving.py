@@ -66,13 +66,14 @@ def run(settings: Settings, host: str, port: int) -> None:
 def way_in(settings: Settings, host: str, port: int) -> str:
     """How to get to the admin pages: for the first one the command that lets somebody in, later the address."""
     from sqlalchemy import select
+    from sqlmodel import col
 
     from portal.accounts.models import User
     from portal.web.wiring import open_store
 
     store = open_store(settings)
     with store.sessions() as session:
-        somebody = session.execute(select(User.id).limit(1)).first()
+        somebody = session.execute(select(col(User.id)).limit(1)).first()
     store.engine.dispose()
     if somebody is None:
         return "first administrator: portal users invite YOU@EXAMPLE.ORG --role administrator"

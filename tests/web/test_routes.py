@@ -50,6 +50,8 @@ PAGES: dict[str, Examples] = {
     "public.offers": no_values,
     "public.offer": some_offers,
     "public.organization": some_organizations,
+    "public.report": some_offers,
+    "public.reported": some_offers,
 }
 """Whole pages that anybody may open: endpoint → values to open it with."""
 STEPS: dict[str, Examples] = {
@@ -72,8 +74,17 @@ OTHERS: dict[str, tuple[Examples, int, str]] = {
     "assets.file": (lambda portal: [{"name": asset_name(portal)}], 200, "text/javascript"),
 }
 """What is no page of its own: values, status and content type."""
-POSTS = {"public.answer", "public.leave", "public.forget"}
-"""What changes something; see test_questionnaire and test_safety_floor."""
+KEYS = {"public.confirm", "public.confirm_correct"}
+"""Pages that only a link from a letter opens; see test_confirmation."""
+POSTS = {
+    "public.answer",
+    "public.leave",
+    "public.forget",
+    "public.send_report",
+    "public.confirm_answer",
+    "public.confirm_corrected",
+}
+"""What changes something; see test_questionnaire, test_safety_floor, test_reporting and test_confirmation."""
 
 
 def asset_name(portal: Portal) -> str:
@@ -96,7 +107,7 @@ def test_in_production_there_is_no_page_for_developers(prepared: Callable[[str],
 def test_every_route_is_listed_here(app: Flask) -> None:
     got = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     posted = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
-    assert got == {*PAGES, *STEPS, *OTHERS}
+    assert got == {*PAGES, *STEPS, *OTHERS, *KEYS}
     assert posted == POSTS
 
 

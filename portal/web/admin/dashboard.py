@@ -1,18 +1,305 @@
-"""What needs me today."""
+"""What needs me today. Every number leads to the list that shows just these."""
 
-from flask import Blueprint, Response
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, Response, current_app, url_for
+from sqlalchemy import ColumnElement, func, select
+from sqlmodel import col
 
 from portal.accounts import forms
+from portal.accounts.models import Letter
+from portal.accounts.outbox import GIVEN_UP_AFTER
 from portal.accounts.permissions import Permission
+from portal.catalogue import addresses_check, overview, proposals, reports
+from portal.catalogue.models import Proposal
 from portal.web.admin.guard import me, needs
+from portal.web.admin.lists import scope, translation_gaps
+from portal.web.admin.paging import Paging
+from portal.web.admin.reach import organizations_for, services_for
 from portal.web.admin.rendering import render
+from portal.web.admin.review import queue
+from portal.web.admin.times import moment
+from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.public import presenting
+from portal.web.texts import N_, gettext
+
+MOST_MISSES = 8
+ANSWERS_SHOWN = timedelta(days=30)
+"""How long an author reads here what became of a proposal."""
 
 
 def register(bp: Blueprint) -> None:
     bp.add_url_rule("/", "dashboard", dashboard)
+    bp.add_url_rule("/letters", "letters", letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    number: int
+    label: str
+    url: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    figures: tuple[Figure, ...]
+    """Only those that are not zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLine:
+    label: str
+    url: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalLine:
+    name: str
+    state: str
+    tag: str
+    answer: str
+    url: str
 
 
 @needs(Permission.SIGN_IN)
 def dashboard() -> Response:
-    return render("admin/dashboard.html", user=me(), kept=forms.all_kept(current_session(), me().user.id))
+    session, user = current_session(), me()
+    sees = user.may(Permission.SEE_CATALOGUE)
+    groups = [group for group in _groups() if group.figures] if sees else []
+    misses = None
+    if user.powers.may_everywhere(Permission.EDIT):
+        misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
+    kept = _kept()
+    own = _own_proposals() if sees and not user.may(Permission.EDIT) else []
+    return render(
+        "admin/dashboard.html",
+        user=user,
+        sees=sees,
+        groups=groups,
+        kept=kept,
+        proposals=own,
+        misses=misses,
+        misses_url=_url("admin.search_misses"),
+        done=not groups and not kept and not (misses and misses.total),
+    )
+
+
+def _url(endpoint: str) -> str:
+    """Empty when there is no such page in this installation."""
+    return url_for(endpoint) if endpoint in current_app.view_functions else ""
+
+
+def _groups() -> list[Group]:
+    session, user = current_session(), me()
+    edits = user.may(Permission.EDIT)
+    # Whoever may change entries is told of those; an editor of all that belong to the own organization.
+    found = overview.figures(
+        session, scope(Permission.EDIT if edits else Permission.SEE_CATALOGUE), translation_gaps()
+    )
+    region = scope().region
+
+    def listed(attention: str, state: str = "published") -> str:
+        return url_for("admin.services", attention=attention, state=state)
+
+    people: list[Figure] = []
+    if edits:
+        people = [
+            Figure(
+                len(queue()),
+                gettext("To review"),
+                url_for("admin.review"),
+                gettext("Somebody proposed a change and waits for an answer."),
+            ),
+            Figure(
+                reports.number(session, region, conditions=_reach()),
+                gettext("Reported by visitors"),
+                url_for("admin.reports"),
+                gettext("Somebody stood before a closed door, or called in vain."),
+            ),
+        ]
+    trust = [
+        Figure(
+            found.due,
+            gettext("To be confirmed"),
+            url_for("admin.confirmations") if edits else listed("due"),
+            gettext("Nobody has said for a long time that this is still right."),
+        ),
+        Figure(
+            sum(
+                addresses_check.numbers_broken(
+                    session, region, organizations=organizations_for(Permission.SEE_CATALOGUE)
+                ).values()
+            ),
+            gettext("Dead addresses"),
+            url_for("admin.links"),
+            gettext("Web pages, mailboxes and numbers that lead nowhere."),
+        ),
+        Figure(
+            found.ends_soon,
+            gettext("Funding ends in 90 days"),
+            listed("ends_soon"),
+            gettext("They disappear by themselves unless you enter a new day."),
+        ),
+    ]
+    gaps = [
+        Figure(
+            found.no_phone, gettext("Without phone"), listed("no_phone"), gettext("Nobody can call there.")
+        ),
+        Figure(
+            found.no_hours,
+            gettext("Without hours"),
+            listed("no_hours"),
+            gettext("Nobody knows when somebody is there."),
+        ),
+        Figure(
+            found.drafts,
+            gettext("Drafts"),
+            url_for("admin.services", state="draft"),
+            gettext("The public does not see them yet."),
+        ),
+    ]
+    languages = []
+    for code in translation_gaps().languages:
+        name = presenting.language_name(code)
+        languages.append(
+            Figure(
+                found.missing_translations[code],
+                gettext("Not translated: %(language)s", language=name),
+                listed(overview.MISSING + code),
+            )
+        )
+        languages.append(
+            Figure(
+                found.outdated_translations[code],
+                gettext("Outdated: %(language)s", language=name),
+                listed(overview.OUTDATED + code),
+                gettext("The German text has changed since."),
+            )
+        )
+    machine = []
+    if user.may(Permission.USERS):
+        machine.append(
+            Figure(
+                _number_of_failing(),
+                gettext("Mails that do not go out"),
+                url_for("admin.letters"),
+                gettext("Somebody waits for a link."),
+            )
+        )
+    return [
+        Group(gettext(title), tuple(figure for figure in figures if figure.number))
+        for title, figures in (
+            (N_("People wait for an answer"), people),
+            (N_("Is it still right?"), trust),
+            (N_("What is missing"), gaps),
+            (N_("Languages"), languages),
+            (N_("Technology"), machine),
+        )
+    ]
+
+
+def _reach() -> list[ColumnElement[bool]]:
+    return services_for(Permission.EDIT)
+
+
+_ENTRY_PAGE = re.compile(r"/admin/(service|organization|location)s/([a-z0-9-]+)")
+
+
+def _kept() -> list[KeptLine]:
+    """Forms that were typed and not saved, called by their entry where it has a name."""
+    session = current_session()
+    found = []
+    for form in forms.all_kept(session, me().user.id):
+        page = _ENTRY_PAGE.fullmatch(form.path)
+        label = form.path
+        if page and page[2] == "new":
+            label = gettext("A new entry")
+        elif page:
+            names = overview.names(session, scope().region, page[1], [page[2]])
+            label = names.get(page[2], page[2])
+        found.append(KeptLine(label, form.path, moment(form.kept_at)))
+    return found
+
+
+_STATES = {
+    "draft": (N_("Not sent yet"), "wait"),
+    "in_review": (N_("Waits for a coordinator"), "wait"),
+    "accepted": (N_("Taken over"), "open"),
+    "rejected": (N_("Not taken over"), "bad-tag"),
+}
+
+
+def _own_proposals() -> list[ProposalLine]:
+    session, now = current_session(), current_portal().now()
+    found = []
+    for proposal in proposals.of_author(session, scope().region, me().user.id):
+        if proposal.state not in _STATES or _is_past(proposal, now - ANSWERS_SHOWN):
+            continue
+        words, tag = _STATES[proposal.state]
+        known = overview.names(session, proposal.region, proposal.entity, [proposal.slug])
+        found.append(
+            ProposalLine(
+                str(proposal.record.get("name") or proposal.slug),
+                gettext(words),
+                tag,
+                proposal.decision_comment,
+                url_for(f"admin.edit_{proposal.entity}", slug=proposal.slug) if known else "",
+            )
+        )
+    return found
+
+
+def _is_past(proposal: Proposal, limit: datetime) -> bool:
+    return proposal.decided_at is not None and proposal.decided_at < limit
+
+
+# Mails that fail.
+
+
+def _failing() -> list[ColumnElement[bool]]:
+    """Tried at least once and not out yet; also those that were given up."""
+    return [col(Letter.sent_at).is_(None), col(Letter.tries) > 0, col(Letter.failure).is_not(None)]
+
+
+def _number_of_failing() -> int:
+    return (
+        current_session().execute(select(func.count()).select_from(Letter).where(*_failing())).scalar() or 0
+    )
+
+
+@needs(Permission.USERS)
+def letters() -> Response:
+    """Without their text: links in it open things."""
+    paging = Paging.read(_number_of_failing())
+    rows = (
+        current_session()
+        .execute(
+            select(Letter)
+            .where(*_failing())
+            .order_by(col(Letter.written_at))
+            .limit(paging.size)
+            .offset(paging.offset)
+        )
+        .scalars()
+    )
+    return render(
+        "admin/dashboard_letters.html",
+        paging=paging,
+        rows=[
+            {
+                "recipient": letter.recipient,
+                "subject": letter.subject,
+                "written": moment(letter.written_at),
+                "tries": letter.tries,
+                "failure": letter.failure,
+                "next": moment(letter.next_try_at) if letter.tries < GIVEN_UP_AFTER else "",
+            }
+            for letter in rows
+        ],
+    )

@@ -3,6 +3,7 @@
 Nothing is open by default: a view that names neither a permission nor `open_to_all` answers 403.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from uuid import UUID
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from flask import session as cookie_session
 from flask_login import current_user, login_user, logout_user
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.accounts import forms, users
@@ -26,8 +28,8 @@ from portal.web.database import current_session
 from portal.web.security import bind_session, check_token
 
 RECENT = timedelta(minutes=15)
-_UNKEPT = ("csrf_token", "password", "code", "token", "credential")
-"""Parts of names of fields that are never kept."""
+_UNKEPT = re.compile(r"form_page|csrf_token|credential|code|recovery_code|token|(.+_)?password(_.+)?")
+"""Names of fields that are never kept."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -62,11 +64,14 @@ class SignedIn:
     @property
     def lacks_second_factor(self) -> bool:
         """The settings ask for one and this sign-in had none: only the own account is open until it is set up."""
+        return self.must_have_second_factor and not self.sign_in.second_factor
+
+    @property
+    def must_have_second_factor(self) -> bool:
         wanted = current_portal().settings.second_factor
-        asked = wanted == "everybody" or (
+        return wanted == "everybody" or (
             wanted == "administrators" and Role.ADMINISTRATOR in self.powers.roles
         )
-        return asked and not self.sign_in.second_factor
 
 
 def load(token: str) -> SignedIn | None:
@@ -130,7 +135,11 @@ def recently_confirmed(view: View) -> View:
     @wraps(view)
     def checked(*args: Any, **kwargs: Any) -> Any:
         if current_portal().now() - me().sign_in.confirmed_at > RECENT:
-            cookie_session["after"] = request.full_path if request.method == "GET" else form_page()
+            if request.method != "GET":
+                keep_typed()
+            cookie_session["after"] = (
+                request.full_path.rstrip("?") if request.method == "GET" else form_page()
+            )
             return redirect(url_for("admin.confirm_password"), code=303)
         return view(*args, **kwargs)
 
@@ -214,11 +223,15 @@ def keep_typed() -> bool:
 
 
 def typed(items: Iterable[tuple[str, str]]) -> list[list[str]]:
-    return [
-        [name, value]
-        for name, value in items
-        if name != "form_page" and not any(part in name for part in _UNKEPT)
-    ]
+    return [[name, value] for name, value in items if not _UNKEPT.fullmatch(name)]
+
+
+def typed_before() -> MultiDict[str, str] | None:
+    """What was kept of the form of this page, to fill it again; None when nothing was, or something is sent now."""
+    if request.method != "GET":
+        return None
+    found = forms.kept(current_session(), me().user.id, request.path)
+    return MultiDict([(name, value) for name, value in found.fields]) if found else None
 
 
 def begin_session(user: User, *, second_factor: bool) -> str:
@@ -226,9 +239,12 @@ def begin_session(user: User, *, second_factor: bool) -> str:
     portal = current_portal()
     session = current_session()
     after = safe_path(str(cookie_session.get("after", "")))
+    now = portal.now()
+    before = somebody()
+    if before is not None:
+        users.end_sign_ins(session, before.user.id, now=now, only=before.sign_in.id)
     cookie_session.clear()
     bind_session(lambda: secrets.token_urlsafe(9))
-    now = portal.now()
     sign_in, token = users.start_sign_in(session, user, device=device(), second_factor=second_factor, now=now)
     powers = Powers.of(users.grants_of(session, user.id), county=portal.region.county_area)
     login_user(SignedIn(user, sign_in, token, powers))

@@ -5,13 +5,15 @@ Letters are queued in the transaction of the change they tell of, and sent after
 
 import html
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
-from sqlmodel import Session
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from portal.accounts import outbox
-from portal.accounts.models import User
+from portal.accounts.models import Letter, User
 from portal.accounts.tokens import token_hash
 from portal.config import Settings
 from portal.db import SessionFactory
@@ -20,8 +22,9 @@ from portal.web.languages import load_admin_languages
 from portal.web.rendering import Renderer
 from portal.web.wiring import Store
 
-LOCAL = "http://127.0.0.1:8000"
-"""What links begin with when no public address is set."""
+LOCAL = "http://localhost:8000"
+"""What links begin with when no public address is set; a name, because passkeys do not work with a number."""
+LOCKED_FOR = timedelta(minutes=15)
 
 
 class Letters:
@@ -44,7 +47,8 @@ class Letters:
         """Subject and body."""
         page = self._renderer.page(language, f"mail/{template}.txt", {**self._names(), **context})
         subject, _, body = html.unescape(page).strip().partition("\n")
-        return subject.strip(), body.strip() + "\n"
+        # The renderer squeezes white space; in a mail every line of a template is a paragraph.
+        return subject.strip(), "\n\n".join(line for line in body.splitlines() if line.strip()) + "\n"
 
     def address(self, path: str) -> str:
         return (self._settings.base_url or LOCAL) + path
@@ -92,6 +96,53 @@ class Letters:
             now=now,
             name=user.name,
             link=self.reset_link(token),
+        )
+
+    def changed(
+        self,
+        session: Session,
+        user: User,
+        what: str,
+        *,
+        now: datetime,
+        recipient: str = "",
+        **context: Any,
+    ) -> None:
+        """Tell somebody that the way into their account has changed, in case it was not them. `what`: see the template
+        `account_changed`. `recipient` when it is another than the user's present address."""
+        self.write(
+            session,
+            "account_changed",
+            key=f"changed:{uuid4()}",
+            recipient=recipient or user.email,
+            language=user.language,
+            now=now,
+            name=user.name,
+            what=what,
+            link=self.address("/admin/account"),
+            **{"left": 0, "email": user.email, **context},
+        )
+
+    def lockout(self, session: Session, user: User, *, now: datetime, password_known: bool) -> bool:
+        """Once in each lockout; False when it was written already."""
+        about = f"lockout:{user.id}:"
+        known = session.execute(
+            select(col(Letter.id)).where(
+                col(Letter.key).startswith(about), col(Letter.written_at) > now - LOCKED_FOR
+            )
+        ).first()
+        if known is not None:
+            return False
+        return self.write(
+            session,
+            "lockout",
+            key=f"{about}{now.timestamp():.0f}",
+            recipient=user.email,
+            language=user.language,
+            now=now,
+            name=user.name,
+            password_known=password_known,
+            link=self.address("/admin/forgotten"),
         )
 
     def deliver(self) -> tuple[int, int]:

@@ -24,6 +24,9 @@ SIGN_IN_CLIENT = Rule("sign-in-client", "30 per 15 minutes")
 SECOND_FACTOR = Rule("second-factor", "8 per 15 minutes")
 MAILS = Rule("mails", "5 per hour")
 """Letters that strangers can ask for, for one address."""
+MAILS_CLIENT = Rule("mails-client", "20 per hour")
+CHALLENGE = Rule("challenge", "1 per 15 minutes")
+"""Answers to one question to a passkey: the question stands in a cookie, which could be sent again."""
 REPORTS = Rule("reports", "10 per hour")
 
 

@@ -33,6 +33,15 @@ class Entry:
 
 NAVIGATION: list[Entry] = [
     Entry(N_("Today"), "admin.dashboard", "house", Permission.SIGN_IN),
+    Entry(N_("Offers"), "admin.services", "clipboard-list", Permission.SEE_CATALOGUE),
+    Entry(N_("Organizations"), "admin.organizations", "building-2", Permission.SEE_CATALOGUE),
+    Entry(N_("To review"), "admin.review", "eye", Permission.EDIT),
+    Entry(N_("Translations"), "admin.translations", "languages", Permission.TRANSLATE),
+    Entry(N_("Confirmations"), "admin.confirmations", "clipboard-check", Permission.EDIT),
+    Entry(N_("Reports"), "admin.reports", "flag", Permission.EDIT),
+    Entry(N_("Addresses"), "admin.links", "globe", Permission.SEE_CATALOGUE),
+    Entry(N_("Log"), "admin.audit", "file-clock", Permission.AUDIT),
+    Entry(N_("People"), "admin.people", "users-round", Permission.USERS),
 ]
 """In the order of the page; modules add their own in `routes.py`."""
 

@@ -2,9 +2,43 @@
 
 from flask import Blueprint
 
-from portal.web.admin import dashboard, signing_in
+from portal.web.admin import (
+    account,
+    audit_log,
+    confirmations,
+    dashboard,
+    editing,
+    funding,
+    history,
+    links,
+    links_page,
+    lists,
+    people,
+    reports,
+    review,
+    security,
+    signing_in,
+    translations,
+)
 
-MODULES = (dashboard, signing_in)
+MODULES = (
+    dashboard,
+    signing_in,
+    links,
+    editing,
+    account,
+    security,
+    people,
+    confirmations,
+    reports,
+    links_page,
+    lists,
+    review,
+    history,
+    funding,
+    audit_log,
+    translations,
+)
 
 
 def blueprint() -> Blueprint:

@@ -34,7 +34,7 @@ from portal.web.public.views import (
     PhoneLink,
     Site,
 )
-from portal.web.texts import N_, clock, listing, partial_date, weekday, when
+from portal.web.texts import N_, clock, day, listing, partial_date, weekday, when
 from portal.web.texts import gettext as _
 
 CHANNEL_LABELS = {
@@ -272,6 +272,30 @@ def freshness(view: ServiceView | OrganizationView) -> Freshness:
     return Freshness("unconfirmed", _("Not confirmed yet"))
 
 
+CAPACITY_DAYS = 60
+"""What was said about free places is shown for that long."""
+
+
+def capacity(service: ServiceView) -> str | None:
+    """ "Places free, as of 20 November 2026"; None when nobody said anything, or too long ago."""
+    if service.capacity is None or service.capacity_at is None:
+        return None
+    now = local_now()
+    said = service.capacity_at.astimezone(now.tzinfo)
+    if service.capacity == "full" and service.capacity_until is not None:
+        if service.capacity_until < now.date():
+            return None
+        return _("Full until %(date)s", date=day(service.capacity_until))
+    if (now - said).days > CAPACITY_DAYS:
+        return None
+    as_of = day(said.date())
+    if service.capacity == "free":
+        return _("Places free (as of %(date)s)", date=as_of)
+    if service.capacity == "few":
+        return _("Few places left (as of %(date)s)", date=as_of)
+    return _("Full (as of %(date)s)", date=as_of)
+
+
 def place_centre(ags: str | None) -> tuple[float, float] | None:
     return current_portal().catalogue.places.centre(ags) if ags else None
 
@@ -337,6 +361,7 @@ def offer_card(
 ) -> OfferCard:
     nearest = service.locations[0] if len(service.locations) == 1 else None
     phones = phone_links(service.phones_at(nearest))
+    places = capacity(service)
     return OfferCard(
         name=quiet(service.text("name", g.lang)),
         url=addresses.offer(service.slug),
@@ -346,6 +371,7 @@ def offer_card(
         opening=first_opening(service, nearest) if len(service.locations) < 2 else any_opening(service),
         distance=kilometres(distance) if distance is not None else distance_words(nearest, place),
         town=town(service),
+        tags=(places,) if places else (),
         free=service.cost.option == "free",
         freshness=freshness(service),
         phone=phones[0] if phones else None,

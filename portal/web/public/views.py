@@ -283,6 +283,8 @@ class OfferPage:
     calendar_url: str | None
     share_url: str
     share_text: str
+    capacity: str | None = None
+    """Free places, as the organization said lately."""
 
     @property
     def site(self) -> Site | None:
