@@ -25,7 +25,7 @@ def main() -> None:
         )
         print(done.stdout.strip() or done.stderr.strip(), f"({time.perf_counter() - began:.1f} s with start)")
     clearing = load_clearing(ROOT / "questionnaires")
-    cases = ROOT / "tests" / "clearing" / "cases.yaml"
+    cases = ROOT / "questionnaires" / "cases.yaml"
     import yaml
 
     loaded = yaml.safe_load(cases.read_text(encoding="utf-8"))

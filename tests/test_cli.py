@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from portal.config import ROOT
 from portal.web.cli import main
 
-CASES = yaml.safe_load((ROOT / "tests" / "clearing" / "cases.yaml").read_text(encoding="utf-8"))
+CASES = yaml.safe_load((ROOT / "questionnaires" / "cases.yaml").read_text(encoding="utf-8"))
 YOUNG = {
     "who": "me",
     "topic": ["training_place"],

@@ -457,7 +457,21 @@ def phone_problem(number: str, *, fictional: bool) -> str | None:
     return None
 
 
-def theme_problems(theme: Theme) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class ThemeContrast:
+    name: str
+    """Field of `Theme`."""
+    colour: str
+    on: str
+    ratio: float
+    needed: float
+
+    @property
+    def is_enough(self) -> bool:
+        return self.ratio >= self.needed
+
+
+def theme_contrasts(theme: Theme) -> Iterator[ThemeContrast]:
     """WCAG 2 contrast of the region's colours with what they stand on: 7:1 for text, 4.5:1 for the warm accent."""
     for name, colour, background, on, needed in (
         ("action", theme.action, _WHITE, "white", 7.0),
@@ -468,9 +482,16 @@ def theme_problems(theme: Theme) -> Iterator[str]:
         ("warm", theme.warm, _WHITE, "white", 4.5),
         ("warm_dark", theme.warm_dark, _CARD_DARK, "the dark card", 4.5),
     ):
-        ratio = contrast(colour, background)
-        if ratio < needed:
-            yield f"{name} {colour} on {on} has a contrast of {ratio:.2f}:1, needed are {needed:g}:1"
+        yield ThemeContrast(name, colour, on, contrast(colour, background), needed)
+
+
+def theme_problems(theme: Theme) -> Iterator[str]:
+    for found in theme_contrasts(theme):
+        if not found.is_enough:
+            yield (
+                f"{found.name} {found.colour} on {found.on} has a contrast of {found.ratio:.2f}:1, "
+                f"needed are {found.needed:g}:1"
+            )
 
 
 def contrast(first: str, second: str) -> float:

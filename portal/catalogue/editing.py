@@ -192,6 +192,15 @@ def versions(session: Session, entry_id: UUID) -> list[EntryVersion]:
     )
 
 
+def latest_version(session: Session, entry_id: UUID) -> EntryVersion | None:
+    return session.execute(
+        select(EntryVersion)
+        .where(col(EntryVersion.entity_id) == entry_id)
+        .order_by(col(EntryVersion.number).desc())
+        .limit(1)
+    ).scalar()
+
+
 def parsed(entity: str, values: Mapping[str, Any]) -> Any:
     """The record of plain values, as a form, an import or a version has them. Raises InvalidEntry."""
     try:
@@ -526,12 +535,7 @@ def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]
 
 def _remember_before(session: Session, region: str, current: Entry, *, now: datetime) -> None:
     """Keep the state that is about to be overwritten, unless the newest version is just that."""
-    newest = session.execute(
-        select(EntryVersion)
-        .where(col(EntryVersion.entity_id) == current.id)
-        .order_by(col(EntryVersion.number).desc())
-        .limit(1)
-    ).scalar()
+    newest = latest_version(session, current.id)
     if newest is not None and newest.record_hash == current.hash and newest.status == current.status:
         return
     _remember(

@@ -21,11 +21,11 @@ from portal.catalogue.records import (
     PlaceRecord,
     PlacesFile,
     Record,
-    RegionFile,
     ServiceRecord,
     TaxonomyFile,
     TermRecord,
 )
+from portal.catalogue.region_settings import merged
 from portal.catalogue.rows import AnyRow, Rows, table, translation_columns
 from portal.catalogue.vocabulary import TERM_FIELDS
 
@@ -276,7 +276,7 @@ def export_region(session: Session, region: str, target: Path) -> list[Path]:
         raise UnknownRegion(region)
     folder = target / "regions" / region
     stored = stored_region(session, region)
-    settings = RegionFile.model_validate(row.settings)
+    settings = merged(row.settings, row.overrides)
     places = PlacesFile.model_validate(
         {"places": [record for record, _row in stored.places.values()], **row.surroundings}
     )

@@ -4,8 +4,8 @@ No line becomes a record or an object of the ORM, so that a region of thousands 
 Everything here answers only for what lies in somebody's `Scope`.
 """
 
+import json
 import re
-import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,18 +29,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from portal.catalogue import models, reviewing, revision
+from portal.catalogue import models, reviewing
 from portal.catalogue.editing import ERASED_AFTER
 from portal.catalogue.models import Status, taxonomy_id
 from portal.catalogue.rows import table
+from portal.catalogue.translation_gaps import MISSING, OUTDATED, TranslationGaps
 from portal.catalogue.vocabulary import ORGANIZATION_KINDS
 
 ENDS_SOON_DAYS = 90
-TRANSLATED = (
-    "name", "alternate_name", "description", "application_process", "eligibility_description",
-    "interpretation_services",
-)  # fmt: skip
-"""Columns of an offer that are translated; lists and costs come on top."""
 
 _service = table(models.Service)
 _organization = table(models.Organization)
@@ -101,6 +97,9 @@ class Filter:
     """Of organizations."""
     contact: UUID | None = None
     """Offers that name the same contact as this one."""
+    ids_by_words: frozenset[UUID] | None = None
+    ids_by_attention: frozenset[UUID] | None = None
+    """What `resolved` found for `words` and `attention`, so that a page looks for them once and not for each number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,11 +316,15 @@ def _plain_number() -> ColumnElement[str]:
 
 def _with_words(words: str, *columns: Any, also: Sequence[Any] = ()) -> Condition:
     """Every word stands in one of the columns; `also` are functions from a folded word to a condition."""
+    # Folding is what costs time, so it is done once for all columns. A word has no space and cannot span two of them.
+    text: Any = func.coalesce(columns[0], "")
+    for column in columns[1:]:
+        text = text.concat(" ").concat(func.coalesce(column, ""))
+    text = folded(text)
     conditions = []
     for word in words.split()[:8]:
         plain = fold(word)
-        found = [folded(column).contains(plain, autoescape=True) for column in columns]
-        conditions.append(or_(*found, *(make(plain) for make in also)))
+        conditions.append(or_(text.contains(plain, autoescape=True), *(make(plain) for make in also)))
     return and_(true(), *conditions)
 
 
@@ -401,117 +404,6 @@ def _attention(scope: Scope) -> dict[str, Condition]:
     }
 
 
-MISSING, OUTDATED = "missing-", "outdated-"
-"""Before a language: offers without a translation, or with one whose German text has changed since."""
-
-
-# Translations: a hash cannot be compared in SQL, so what lacks is kept in memory and follows the revision.
-
-
-class TranslationGaps:
-    """Which offers lack texts in a language, or have outdated ones.
-
-    Read once in full, which takes some tenths of a second for thousands of offers, and then only what changed.
-    """
-
-    def __init__(self, region: str, languages: Collection[str]) -> None:
-        self._region = region
-        self._languages = tuple(languages)
-        self._revision = -1
-        self._gaps: dict[str, set[UUID]] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self._languages
-
-    def ids(self, session: Session, name: str) -> frozenset[UUID]:
-        """For a name as `missing-en` or `outdated-ar`; empty for a language that is not offered."""
-        self._refresh(session)
-        return frozenset(self._gaps.get(name, ()))
-
-    def _refresh(self, session: Session) -> None:
-        with self._lock:
-            number = revision.current(session, self._region)
-            if number == self._revision:
-                return
-            changed = (
-                revision.changed_service_ids(session, self._region, since=self._revision)
-                if self._revision >= 0
-                else None
-            )
-            if changed is None:
-                self._gaps = {
-                    kind + language: set() for kind in (MISSING, OUTDATED) for language in self._languages
-                }
-                self._read(session, None)
-            elif changed:
-                for ids in self._gaps.values():
-                    ids -= changed
-                self._read(session, sorted(changed))
-            self._revision = number
-
-    def _read(self, session: Session, ids: Sequence[UUID] | None) -> None:
-        german = _german_hashes(session, self._region, ids)
-        made = _translation_hashes(session, self._region, ids)
-        for id_, hashes in german.items():
-            for language in self._languages:
-                known = made.get((id_, language), {})
-                if any(name not in known for name in hashes):
-                    self._gaps[MISSING + language].add(id_)
-                if any(known.get(name, text) != text for name, text in hashes.items()):
-                    self._gaps[OUTDATED + language].add(id_)
-
-
-def _german_hashes(session: Session, region: str, ids: Sequence[UUID] | None) -> dict[UUID, dict[str, str]]:
-    """Offer → field path → hash of its German text; the texts of the offer itself, not of places and phones."""
-    document, cost = table(models.RequiredDocument), table(models.CostOption)
-    chosen = (
-        _service.c.region == region,
-        _service.c.status == Status.PUBLISHED.value,
-        *([] if ids is None else [_service.c.id.in_(ids)]),
-    )
-    found: dict[UUID, dict[str, str]] = {}
-    columns = [_service.c[name] for name in TRANSLATED]
-    for row in session.execute(select(_service.c.id, _service.c.expectations, *columns).where(*chosen)):
-        texts = {name: getattr(row, name) for name in TRANSLATED}
-        texts |= {f"expectations.{index}": text for index, text in enumerate(row.expectations)}
-        found[row.id] = {name: revision.text_hash(text) for name, text in texts.items() if text}
-    counted: dict[UUID, int] = defaultdict(int)
-    for row in session.execute(
-        select(document.c.service_id, document.c.document)
-        .join(_service, _service.c.id == document.c.service_id)
-        .where(*chosen)
-        .order_by(document.c.position)
-    ):
-        found[row.service_id][f"required_documents.{counted[row.service_id]}"] = revision.text_hash(
-            row.document
-        )
-        counted[row.service_id] += 1
-    for row in session.execute(
-        select(cost.c.service_id, cost.c.amount_description)
-        .join(_service, _service.c.id == cost.c.service_id)
-        .where(*chosen, cost.c.amount_description.is_not(None))
-    ):
-        found[row.service_id]["cost.amount_description"] = revision.text_hash(row.amount_description)
-    return found
-
-
-def _translation_hashes(
-    session: Session, region: str, ids: Sequence[UUID] | None
-) -> dict[tuple[UUID, str], dict[str, str]]:
-    translation = table(models.Translation)
-    statement = select(
-        translation.c.entity_id, translation.c.language, translation.c.field, translation.c.source_hash
-    ).where(translation.c.region == region, translation.c.entity == "service")
-    if ids is not None:
-        statement = statement.where(translation.c.entity_id.in_(ids))
-    found: dict[tuple[UUID, str], dict[str, str]] = defaultdict(dict)
-    for row in session.execute(statement):
-        found[row.entity_id, row.language][row.field] = row.source_hash
-    return found
-
-
 # Offers.
 
 
@@ -523,7 +415,9 @@ def _service_conditions(
         _services_in(scope),
         _in_state(_service.c.status, wanted.state),
     ]
-    if wanted.words:
+    if wanted.words and wanted.ids_by_words is not None:
+        conditions.append(_among(session, _service.c.id, wanted.ids_by_words))
+    elif wanted.words:
         by_words = _with_words(
             wanted.words,
             _service.c.name,
@@ -548,9 +442,27 @@ def _service_conditions(
         conditions.append(_service.c.id.in_(serving.where(_area.c.service_id.is_not(None))))
     if wanted.contact is not None:
         conditions.append(_service.c.id.in_(_services_of_contact(wanted.contact)))
-    if wanted.attention:
+    if wanted.attention and wanted.ids_by_attention is not None:
+        conditions.append(_among(session, _service.c.id, wanted.ids_by_attention))
+    elif wanted.attention:
         conditions.append(_needs_attention(session, scope, wanted.attention, gaps))
     return conditions
+
+
+def resolved(
+    session: Session, scope: Scope, wanted: Filter, *, gaps: TranslationGaps | None = None
+) -> Filter:
+    """The same filter with what is slow to find already found; for offers."""
+
+    def ids(**only: Any) -> frozenset[UUID]:
+        conditions = _service_conditions(session, scope, Filter(state=ANY_STATE, **only), gaps)
+        return frozenset(session.execute(select(_service.c.id).where(*conditions)).scalars())
+
+    return replace(
+        wanted,
+        ids_by_words=ids(words=wanted.words) if wanted.words else None,
+        ids_by_attention=ids(attention=wanted.attention) if wanted.attention else None,
+    )
 
 
 ANY_STATE = "any"
@@ -593,8 +505,16 @@ def _services_of_contact(id_: UUID) -> Select[Any]:
 
 def _needs_attention(session: Session, scope: Scope, name: str, gaps: TranslationGaps | None) -> Condition:
     if name.startswith((MISSING, OUTDATED)):
-        return _service.c.id.in_(gaps.ids(session, name)) if gaps else false()
+        return _among(session, _service.c.id, gaps.ids(session, name)) if gaps else false()
     return _attention(scope).get(name, false())
+
+
+def _among(session: Session, column: Any, ids: Collection[UUID]) -> Condition:
+    """Like `column IN (…)`, for thousands of ids: on SQLite one parameter instead of one for each."""
+    if session.get_bind().dialect.name != "sqlite":
+        return column.in_(ids)  # type: ignore[no-any-return]
+    each = func.json_each(json.dumps([id_.hex for id_ in ids])).table_valued("value")
+    return column.in_(select(each.c.value))  # type: ignore[no-any-return]
 
 
 _SERVICE_ORDER: Mapping[str, Any] = {
@@ -709,7 +629,7 @@ def service_facets(
         topics=topics,
         organizations=_by_organization(session, where(organization="")),
         areas=areas,
-        attention=_by_attention(session, scope, where(attention=""), gaps),
+        attention=_by_attention(session, scope, replace(wanted, attention="", ids_by_attention=None), gaps),
     )
 
 
@@ -742,13 +662,19 @@ def _by_organization(session: Session, conditions: Sequence[Condition]) -> dict[
 
 
 def _by_attention(
-    session: Session, scope: Scope, conditions: Sequence[Condition], gaps: TranslationGaps | None
+    session: Session, scope: Scope, wanted: Filter, gaps: TranslationGaps | None
 ) -> dict[str, int]:
-    wanted = _attention(scope)
-    for language in gaps.languages if gaps else ():
-        for kind in (MISSING, OUTDATED):
-            wanted[kind + language] = _needs_attention(session, scope, kind + language, gaps)
-    return _numbers(session, _service, conditions, wanted)
+    """`wanted` without an attention of its own."""
+    lists = _attention(scope)
+    names = [kind + language for language in (gaps.languages if gaps else ()) for kind in (MISSING, OUTDATED)]
+    of_gaps: dict[str, int] = {}
+    if gaps and scope.is_everything and wanted in (Filter(), Filter(state=Status.PUBLISHED.value)):
+        # Gaps are those of published offers, so there is nothing to ask the database.
+        of_gaps = {name: len(gaps.ids(session, name)) for name in names}
+    else:
+        lists |= {name: _needs_attention(session, scope, name, gaps) for name in names}
+    counted = _numbers(session, _service, _service_conditions(session, scope, wanted, gaps), lists)
+    return {**counted, **of_gaps}
 
 
 def _numbers(
@@ -1271,8 +1197,7 @@ def names(session: Session, region: str, entity: str, slugs: Collection[str]) ->
 
 def figures(session: Session, scope: Scope, gaps: TranslationGaps) -> Figures:
     wanted = Filter(state=Status.PUBLISHED.value)
-    conditions = _service_conditions(session, scope, wanted, gaps)
-    numbers = _by_attention(session, scope, conditions, gaps)
+    numbers = _by_attention(session, scope, wanted, gaps)
     return Figures(
         due=numbers["due"],
         no_phone=numbers["no_phone"],

@@ -25,6 +25,7 @@ from portal.catalogue.exporting import UnknownRegion, stored_places, stored_term
 from portal.catalogue.models import Status
 from portal.catalogue.places import PlaceFinder
 from portal.catalogue.records import NeighbourRecord, RegionFile, SharedPostalCode
+from portal.catalogue.region_settings import Extras, extras, merged, wordings
 from portal.catalogue.rows import AnyRow, Rows, german_text, table
 from portal.catalogue.vocabulary import SOURCE_LANGUAGE, TERM_FIELDS
 from portal.db import SessionFactory
@@ -755,7 +756,8 @@ def _term_texts(found: Iterable[AnyRow], record: Any) -> _Texts:
 
 def region_settings(session: Session, region: str) -> RegionFile:
     """Raises UnknownRegion."""
-    return RegionFile.model_validate(_region_row(session, region).settings)
+    row = _region_row(session, region)
+    return merged(row.settings, row.overrides)
 
 
 def _region_row(session: Session, region: str) -> AnyRow:
@@ -785,7 +787,9 @@ class _Snapshot:
     def __init__(self, session: Session, region: str, *, eager_limit: int) -> None:
         # The number is read first: what is read after it can only be newer, and is then read again.
         self.revision = revision.current(session, region)
-        self.settings = region_settings(session, region)
+        row = _region_row(session, region)
+        self.settings = merged(row.settings, row.overrides)
+        self.extras = extras(row.overrides, wordings(session, region))
         self.places = place_finder(session, region)
         self.terms = all_terms(session)
         self.is_eager = _count_published(session, region) <= eager_limit
@@ -935,6 +939,10 @@ class Catalogue:
     @property
     def region(self) -> RegionFile:
         return self.current.settings
+
+    @property
+    def extras(self) -> Extras:
+        return self.current.extras
 
     @property
     def places(self) -> PlaceFinder:

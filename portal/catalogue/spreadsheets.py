@@ -212,10 +212,15 @@ def _cell(field: str, kind: str, value: Any) -> Value:
     if kind == "lines":
         return "\n".join(_line_start(_part(item)) for item in value)
     if kind == "items":
-        return "\n".join(_item_line(field, item) for item in value)
+        return items_text(field, value)
     if kind == "area":
         return _area(value)
     return _scalar(value)
+
+
+def items_text(kind: str, items: Iterable[Mapping[str, Any]]) -> str:
+    """Items of `phones`, `schedules`, `contacts` … as they stand in a cell."""
+    return "\n".join(_item_line(kind, item) for item in items)
 
 
 def _area(code: str) -> str:

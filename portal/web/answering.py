@@ -40,7 +40,7 @@ class Router:
             raise BadAnswers("not an answer set: nested too deeply") from None
         if not isinstance(given, dict):
             raise BadAnswers("expected one object, question id to option id or list of option ids")
-        answers, ags, ignored = self._read(given)
+        answers, ags, ignored = self.read(given)
         outcome = self._clearing.route(answers, switches=self._switches, today=self._today)
         result: dict[str, Any] = {
             "primary": {**self._contact(outcome.primary, ags), "reason": outcome.primary.reason},
@@ -59,7 +59,8 @@ class Router:
             contact["named_kind"] = need.named_kind
         return contact
 
-    def _read(self, given: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], str | None, list[str]]:
+    def read(self, given: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], str | None, list[str]]:
+        """Answers as clearing knows them, the AGS of the place, and what could not be read."""
         answers: dict[str, tuple[str, ...]] = {}
         ags = None
         ignored: list[str] = []

@@ -50,6 +50,28 @@ class Portal:
     policies: dict[str, str]
     """Content-Security-Policy by style sheet."""
     page_constants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dressed_for: tuple[RegionFile, str] | None = None
+    """Settings and logo that style, policies, page constants and editorial pages were made with."""
+
+    def wears_current(self) -> bool:
+        seen = self.dressed_for
+        return seen is not None and (
+            seen[0] is self.region or (seen[0] == self.region and seen[1] == self.catalogue.extras.logo)
+        )
+
+    def dress(self, constants: Callable[[str], dict[str, Any]]) -> None:
+        """Make everything anew that is made of the region's settings, when they have changed."""
+        region = self.region
+        self.dressed_for = (region, self.catalogue.extras.logo)
+        self.renderer.restyle(style_sheets(region))
+        self.policies = {
+            name: security.content_policy(digest, region.exit_url)
+            for name, digest in self.renderer.style_hashes.items()
+        }
+        self.pages = Pages(
+            self.settings.content_dir, self.settings.region, editorial_values(region, self.settings)
+        )
+        self.page_constants = {code: constants(code) for code in self.languages}
 
     def machine_languages(self) -> frozenset[str]:
         """Languages of which the catalogue has texts that only a machine has translated."""
@@ -128,9 +150,17 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
     app.register_blueprint(assets.blueprint(files))
     app.register_blueprint(health.bp)
     app.register_blueprint(public_routes.blueprint(development=not settings.production))
-    with app.test_request_context("/"):
-        for code in codes:
-            portal.page_constants[code] = page_constants(code, portal, files.url)
+
+    def constants(code: str) -> dict[str, Any]:
+        with app.test_request_context("/"):
+            return page_constants(code, portal, files.url)
+
+    portal.dress(constants)
+
+    @app.before_request
+    def follow_settings() -> None:
+        if not portal.wears_current():
+            portal.dress(constants)
 
     def current_revision() -> int:
         try:

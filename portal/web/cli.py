@@ -315,6 +315,97 @@ def catalogue_search(region: str | None, lang: str, limit: int, batch: bool, que
         sys.exit(1)
 
 
+@catalogue.command("export")
+@REGION
+@click.option(
+    "--format", "kind", type=click.Choice(["xlsx", "csv", "content"]), default="xlsx", show_default=True
+)
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write; for the content format a folder.",
+)
+def catalogue_export(region: str | None, kind: str, target: Path) -> None:
+    """Write everything that is not archived as a workbook, as CSV tables in a ZIP file, or as content files."""
+    from portal.catalogue import exporting, spreadsheets
+    from portal.catalogue.models import Status
+
+    settings = settings_for(region)
+    with _prepared(settings).sessions() as session:
+        if kind == "content":
+            for path in exporting.export_region(session, settings.region, target):
+                click.echo(str(path))
+            return
+        stored = exporting.stored_region(session, settings.region)
+    entries = {
+        entity: [record for record, row in found.values() if getattr(row, "status", "") != Status.ARCHIVED]
+        for entity, found in (
+            ("organization", stored.organizations),
+            ("location", stored.locations),
+            ("service", stored.services),
+        )
+    }
+    data = spreadsheets.xlsx(entries) if kind == "xlsx" else spreadsheets.csv_zip(entries)
+    target.write_bytes(data)
+    click.echo(f"{target}: {', '.join(f'{len(found)} {entity}s' for entity, found in entries.items())}")
+
+
+@catalogue.command("import")
+@REGION
+@click.option("--dry-run", is_flag=True, help="Only list what every row would do.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def catalogue_import(region: str | None, dry_run: bool, file: Path) -> None:
+    """Put a workbook or CSV tables in: every row, or none when one is faulty."""
+    from dataclasses import dataclass
+    from uuid import UUID
+
+    from portal.catalogue import importing
+
+    @dataclass(frozen=True)
+    class CommandLine:
+        id: UUID | None = None
+        name: str = "portal catalogue import"
+
+    settings = settings_for(region)
+    try:
+        sheets = importing.read_file(file.name, file.read_bytes())
+    except importing.FileRefused as refused:
+        fail([f"{file}: {refused.code}"])
+    mappings = [importing.guessed(sheet, {}) for sheet in sheets]
+    for sheet, mapping in zip(sheets, mappings, strict=True):
+        left_out = [
+            title for title, field in zip(sheet.header, mapping.fields, strict=True) if title and not field
+        ]
+        if left_out:
+            click.echo(f"{sheet.name}: not recognised and left out: {', '.join(left_out)}")
+    with _prepared(settings).sessions() as session:
+        try:
+            if dry_run:
+                plan = importing.plan(session, settings.region, sheets, mappings)
+            else:
+                plan = importing.apply(
+                    session, settings.region, sheets, mappings, agreed=None, author=CommandLine(),
+                    now=datetime.now(UTC), comment=file.name,
+                )  # fmt: skip
+                session.commit()
+        except importing.FaultyRows as refused:
+            session.rollback()
+            plan = refused.plan
+    for row in plan.rows:
+        if row.action == "unchanged":
+            continue
+        fields = f" ({', '.join(row.fields)})" if row.fields else ""
+        click.echo(f"{row.sheet}:{row.number}: {row.action} {row.entity} {row.slug}{fields}")
+        for problem in row.problems:
+            click.echo(f"  {row.columns.get(problem.field, problem.field)}: {problem.message}", err=True)
+    counts = ", ".join(f"{number} {action}" for action, number in plan.counts().items())
+    click.echo(counts + (" (nothing was written)" if dry_run or plan.faulty else ""))
+    if plan.faulty:
+        sys.exit(1)
+
+
 @catalogue.command("evaluate")
 @REGION
 @click.option(
@@ -373,6 +464,152 @@ def catalogue_evaluate(
             good = good and total.meets(success=success, urgent=urgent, false_alarms=false_alarms)
     if not good:
         sys.exit(1)
+
+
+@catalogue.group("translations")
+def catalogue_translations() -> None:
+    """Texts of the catalogue in other languages."""
+
+
+def _translated_into(store: Any, language: str) -> None:
+    offered = [code for code in store.catalogue.region.languages if code != "de"]
+    if language not in offered:
+        raise click.ClickException(f"{language!r} is not among the region's languages: {', '.join(offered)}")
+
+
+@catalogue_translations.command("export")
+@click.option("--language", required=True, help="Target language, as en or ar.")
+@click.option("--format", "kind", type=click.Choice(["xliff", "xlsx"]), default="xliff", show_default=True)
+@click.option("--only", type=click.Choice(["open", "all"]), default="open", show_default=True,
+              help="open: what is missing or outdated.")  # fmt: skip
+@click.option("--entry", help="One entry, as service:its-slug.")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@REGION
+def translations_export(
+    language: str, kind: str, only: str, entry: str | None, target: Path, region: str | None
+) -> None:
+    """Write the texts for a translation office, as XLIFF 2.1 or Excel table."""
+    from babel import Locale
+
+    from portal.catalogue.translating import exchange, xliff, xlsx
+
+    settings = settings_for(region)
+    store = _prepared(settings)
+    _translated_into(store, language)
+    with store.sessions() as session:
+        parts = entry.partition(":") if entry else None
+        units = exchange.units(
+            session, settings.region, language, only="all" if only == "all" else "open",
+            entry=(parts[0], parts[2]) if parts else None,
+        )  # fmt: skip
+    if not units:
+        click.echo("nothing is missing or outdated")
+        return
+    rtl = Locale.parse(language, sep="-").character_order == "right-to-left"
+    target.write_bytes(
+        xliff.write(units, region=settings.region, language=language, right_to_left=rtl)
+        if kind == "xliff"
+        else xlsx.write(units, language=language, right_to_left=rtl)
+    )
+    click.echo(f"{len(units)} texts in {target}")
+
+
+@catalogue_translations.command("import")
+@click.option("--language", required=True, help="Language of the translations, as en or ar.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@click.option("--leave-out-faulty", is_flag=True, help="Take over the rest instead of nothing.")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@REGION
+def translations_import(
+    language: str, dry_run: bool, leave_out_faulty: bool, source: Path, region: str | None
+) -> None:
+    """Take back a file from a translation office. All or nothing: one faulty row and nothing is written."""
+    from portal.accounts import audit
+    from portal.catalogue.translating import exchange, xliff, xlsx
+
+    settings = settings_for(region)
+    store = _prepared(settings)
+    _translated_into(store, language)
+    body = source.read_bytes()
+    reading = xlsx if body.startswith(b"PK") else xliff
+    incoming = reading.read(body, language=language)
+    now = datetime.now(UTC)
+    with store.sessions() as session:
+        if not dry_run:
+            exchange.hold(session, settings.region)
+        plan = exchange.plan(session, settings.region, language, incoming)
+        for row in plan.of("faulty"):
+            assert row.problem is not None
+            values = ", ".join(
+                f"{name} {value}" for name, value in row.problem.values.items() if name != "german"
+            )
+            click.echo(f"faulty\t{row.where}\t{row.problem.code}{f': {values}' if values else ''}", err=True)
+        counts = plan.counts()
+        click.echo(", ".join(f"{number} {kind}" for kind, number in counts.items()))
+        if dry_run:
+            return
+        if counts["faulty"] and not leave_out_faulty:
+            session.rollback()
+            fail(["nothing was written"])
+        written = exchange.apply(
+            session, settings.region, plan, author=None, now=now, leave_out_faulty=leave_out_faulty
+        )
+        audit.record(
+            session, "translation.imported", now=now, region=settings.region, language=language, texts=written,
+            left_out=counts["faulty"],
+        )  # fmt: skip
+        session.commit()
+    click.echo(f"{written} texts taken over")
+
+
+@catalogue_translations.command("machine")
+@click.option("--language", required=True, help="Target language, as en or ar.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many entries.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be sent.")
+@REGION
+def translations_machine(language: str, limit: int | None, dry_run: bool, region: str | None) -> None:
+    """Let the server of PORTAL_TRANSLATOR_URL draft what is missing. Only public texts are sent."""
+    from portal.accounts import audit
+    from portal.catalogue.translating import machine
+    from portal.catalogue.translating.texts import every_subject
+
+    settings = settings_for(region)
+    translator = machine.translator(settings.translator_url, settings.translator_key)
+    if translator is None:
+        raise click.ClickException("PORTAL_TRANSLATOR_URL is not set: machine drafts are off")
+    store = _prepared(settings)
+    _translated_into(store, language)
+    if not dry_run and language.partition("-")[0] not in translator.languages():
+        raise click.ClickException(f"the translation server does not know {language!r}")
+    drafted = skipped = texts = 0
+    with store.sessions() as session:
+        found = [one for one in every_subject(session, settings.region) if machine.wanting(one, language)][
+            :limit
+        ]
+        names = machine.kept_names(session, settings.region)
+        for one in found:
+            texts += len(machine.wanting(one, language))
+            if dry_run:
+                continue
+            made = machine.draft(
+                session, settings.region, one, language, translator, names=names, author=None,
+                now=datetime.now(UTC),
+            )  # fmt: skip
+            if made.fields:
+                audit.record(
+                    session, "translation.drafted", now=datetime.now(UTC), region=settings.region,
+                    entity=one.entity, entity_id=one.id, entity_name=one.name, language=language,
+                    fields=list(made.fields),
+                )  # fmt: skip
+            session.commit()
+            drafted += len(made.fields)
+            for field, why in made.skipped.items():
+                skipped += 1
+                click.echo(f"{why}\t{one.entity}:{one.slug}#{field}", err=True)
+    if dry_run:
+        click.echo(f"{texts} texts of {len(found)} entries would be sent")
+    else:
+        click.echo(f"{drafted} drafted, {skipped} left out")
 
 
 @main.group()

@@ -125,10 +125,7 @@ class Renderer:
         self._styles = styles
         self.fragments = Fragments()
         self.packer = Packer()
-        self.style_hashes = {
-            name: base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-            for name, css in styles.items()
-        }
+        self.restyle(styles)
         self._environments: dict[str, Environment] = {}
         for language in languages:
             environment = _LanguageEnvironment(
@@ -156,9 +153,18 @@ class Renderer:
             )
             self._environments[language.code] = environment
 
+    def restyle(self, styles: Mapping[str, str]) -> None:
+        """Take other style sheets from now on."""
+        self._styles = styles
+        self.style_hashes = {
+            name: base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+            for name, css in styles.items()
+        }
+
     def style(self, name: str) -> Markup:
         """A whole style sheet, as a kept part."""
-        return self.fragments.keep(("style", name), lambda: self._styles[name])
+        css = self._styles[name]
+        return self.fragments.keep(("style", name, self.style_hashes[name]), lambda: css)
 
     def macro(self, language: str, template: str, name: str, *arguments: Any) -> str:
         """One component on its own."""

@@ -50,6 +50,8 @@ class Page:
     manifest_url: str
     portal_name: str
     region_name: str
+    logo: str
+    """The county's own drawing for the head of the page; empty for ours."""
     fictional: bool
     machine: bool
     """Something on the page was translated by a machine and not read by a person yet."""
@@ -77,6 +79,7 @@ def page_context(*, index: bool, csrf: str, style: str = "full") -> Page:
         for other in portal.languages.values()
     )
     static = portal.page_constants[lang]
+    logo = portal.catalogue.extras.logo  # Cleaned when it was stored.
     return Page(
         languages,
         path,
@@ -84,6 +87,7 @@ def page_context(*, index: bool, csrf: str, style: str = "full") -> Page:
         index,
         csrf,
         css=portal.renderer.style(style),
+        logo=portal.renderer.fragments.keep(("logo", logo), lambda: logo) if logo else "",
         machine=lang in portal.machine_languages(),
         **static,
     )
@@ -137,11 +141,16 @@ def render(
     """
     portal = current_portal()
     part = fragment if fragment is not None and wants_fragment() else None
+    policies = portal.policies
     context["page"] = page_context(index=index, csrf=csrf, style=style)
+    if portal.policies is not policies:
+        # The colours changed at this very moment; style and policy must be of the same time.
+        policies = portal.policies
+        context["page"] = page_context(index=index, csrf=csrf, style=style)
     text = portal.renderer.page(g.lang, template, context, fragment=part)
     response = Response(status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = g.lang
-    response.headers["Content-Security-Policy"] = portal.policies[style]
+    response.headers["Content-Security-Policy"] = policies[style]
     public = bool(keep) and status == 200
     response.headers["Cache-Control"] = PUBLIC if public else cache
     response.headers["Vary"] = "HX-Request, Accept-Encoding"

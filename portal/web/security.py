@@ -101,9 +101,14 @@ def bind_session(value: Callable[[], str]) -> None:
         cookie_session[_BINDING] = value()
 
 
+def is_from_elsewhere() -> bool:
+    """The browser says that another site sent this; those that say nothing are held off by token and cookie."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+
+
 def check_token(token: str) -> None:
     """Raises CrossSite."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    if is_from_elsewhere():
         raise CrossSite("posted from another site")
     try:
         bound = _tokens().loads(token, max_age=TOKEN_SECONDS)
@@ -116,7 +121,7 @@ def check_token(token: str) -> None:
 
 def refuse_cross_site() -> None:
     """For the two posts that need no token because forging them harms nobody: Exit and forgetting."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    if is_from_elsewhere():
         abort(403)
 
 

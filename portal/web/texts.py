@@ -6,7 +6,7 @@ from datetime import date, datetime
 from babel.dates import format_date, format_skeleton, format_time, get_day_names
 from babel.lists import format_list
 
-from portal.web.current import current_language
+from portal.web.current import current_language, current_portal
 
 
 def gettext(msgid: str, **values: object) -> str:
@@ -25,7 +25,14 @@ def N_(msgid: str) -> str:  # noqa: N802 (the conventional name)
 
 def questionnaire_text(source: str) -> str:
     """A German text of `questionnaires/` in the page's language; German itself when there is none yet."""
-    return current_language().questionnaire.gettext(source)
+    language = current_language()
+    translated = language.questionnaire.texts.get(source) if language.code != "de" else None
+    return german_text(source) if translated is None else translated
+
+
+def german_text(source: str) -> str:
+    """A text of `questionnaires/` as the region words it."""
+    return current_portal().catalogue.extras.wordings.get(source, source)
 
 
 def is_german(source: str) -> bool:

@@ -9,7 +9,8 @@ from sqlmodel import Session
 
 from portal.catalogue import editing, models, overview, revision
 from portal.catalogue.models import Status
-from portal.catalogue.overview import Facets, Filter, Reach, Scope, TranslationGaps
+from portal.catalogue.overview import Facets, Filter, Reach, Scope
+from portal.catalogue.translation_gaps import TranslationGaps
 from tests.factories import (
     NOW,
     REGION,
@@ -39,6 +40,11 @@ def attention(session: Session, scope: Scope = EVERYTHING, **options: Any) -> di
     """The numbers, after each was compared with its own list."""
     facets: Facets = overview.service_facets(session, scope, Filter(state="published"), **options)
     for name, number in facets.attention.items():
+        chosen = Filter(state="published", attention=name, words="e")
+        found = overview.resolved(session, scope, chosen, **options)
+        assert overview.service_facets(session, scope, found, **options) == overview.service_facets(
+            session, scope, chosen, **options
+        )
         assert number == len(slugs(session, Filter(state="published", attention=name), scope, **options)), (
             name
         )

@@ -105,6 +105,7 @@ def test_hours_are_corrected_and_everybody_sees_them(desk: Callable[..., Phone],
     tab.picture("admin-edit-hours")
     save(page)
     assert "Gespeichert." in page.inner_text("main")
+    page.wait_for_timeout(1100)  # The public pages ask for changes once a second.
     page.goto("/de/offers/startpunkt-chat")
     assert "6:10–7:20" in str(page.locator("main").text_content())
     assert tab.errors == []
@@ -141,6 +142,7 @@ def test_a_tab_closed_too_early_loses_nothing(desk: Callable[..., Phone]) -> Non
     page.goto("/admin/")
     assert asked == [], "nothing was typed, so nobody asks"
     page.goto(EDIT)
+    page.press("#f-name", "End")
     page.locator("#f-name").press_sequentially(" halb getippt")
     page.goto("/admin/")
     assert asked == ["beforeunload"]

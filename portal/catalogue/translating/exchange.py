@@ -206,7 +206,11 @@ def plan(
         key = keys.get(row.id)
         one = known.get(key[:2]) if key is not None else None
         if key is None or one is None or key[2] not in one.german:
-            rows.append(Planned(row.where, row.id, "faulty", problem=Problem("unknown_id"), after=row.text))
+            rows.append(
+                Planned(
+                    row.where, row.id, "faulty", row.german, after=row.text, problem=Problem("unknown_id")
+                )
+            )
             continue
         item = one.item(language, key[2])
         rows.append(_planned(row, item, one, key, language, twice=times[row.id] > 1))

@@ -221,9 +221,11 @@ def _remember(
         "source_hash": row.source_hash,
     }
     hash_ = hashlib.sha256(repr(sorted(record.items())).encode()).hexdigest()
+    # Not the row's own id: after it was taken away, its history is still to be found.
+    id_ = translation_id(found.id, row.field, row.language)
     newest = session.execute(
         select(EntryVersion)
-        .where(col(EntryVersion.entity_id) == row.id)
+        .where(col(EntryVersion.entity_id) == id_)
         .order_by(col(EntryVersion.number).desc())
         .limit(1)
     ).scalar()
@@ -233,7 +235,7 @@ def _remember(
         EntryVersion(
             region=region,
             entity=HISTORY,
-            entity_id=row.id,
+            entity_id=id_,
             slug=found.slug,
             number=newest.number + 1 if newest else 1,
             record=record,

@@ -319,16 +319,6 @@ def earlier_texts(session: Session, subject: Subject, language: str) -> dict[str
         translation_id(subject.id, field, language): field
         for field in {*subject.german, *(name for code, name in subject.translations if code == language)}
     }
-    own = {
-        row.id: row.field
-        for row in session.execute(
-            select(table(models.Translation).c.id, table(models.Translation).c.field).where(
-                table(models.Translation).c.entity_id == subject.id,
-                table(models.Translation).c.language == language,
-            )
-        )
-    }
-    ids |= own
     found: dict[str, list[EntryVersion]] = {}
     for version in session.execute(
         select(EntryVersion)

@@ -40,7 +40,7 @@ def account() -> BaseResponse:
     form = AccountForm(typed_before(), obj=user) if request.method == "GET" else AccountForm()
     if request.method == "GET":
         return _account_page(form)
-    name, language = (form.name.data or "").strip(), form.language.data or ""
+    name, language = " ".join((form.name.data or "").split()), form.language.data or ""
     if not name or len(name) > LONGEST_NAME:
         form.name.errors = [gettext("Please enter your name, as colleagues know it.")]
     if language not in ADMIN_LANGUAGES:

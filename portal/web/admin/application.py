@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from flask_login import LoginManager
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from portal.web import current, database
@@ -16,7 +17,7 @@ from portal.web.admin import guard, routes
 from portal.web.admin.letters import Letters
 from portal.web.admin.limits import Limits
 from portal.web.admin.mounting import PREFIX
-from portal.web.admin.rendering import admin_policy, admin_renderer, render
+from portal.web.admin.rendering import admin_css, admin_policy, admin_renderer, render
 from portal.web.assets import Assets
 from portal.web.languages import load_admin_languages
 from portal.web.locale import best_language
@@ -61,8 +62,8 @@ def build_admin(portal: "Portal") -> Flask:
         portal.now,
     )
     app.extensions["limits"] = Limits(settings.redis_url)
-    policy = admin_policy(renderer)
-    app.extensions["admin_policy"] = policy
+    app.extensions["admin_policy"] = admin_policy(renderer)
+    app.extensions["admin_theme"] = portal.region.theme
 
     manager = LoginManager()
     manager.session_protection = (
@@ -79,6 +80,14 @@ def build_admin(portal: "Portal") -> Flask:
 
     @app.before_request
     def begin() -> None:
+        try:
+            portal.catalogue.refresh()
+        except SQLAlchemyError as error:
+            log.error("the database does not answer: %s", type(error).__name__)
+        if app.extensions["admin_theme"] != portal.region.theme:
+            app.extensions["admin_theme"] = portal.region.theme
+            renderer.restyle({"admin": admin_css(portal)})
+            app.extensions["admin_policy"] = admin_policy(renderer)
         code = best_language(request, list(languages))
         current.begin(portal, languages[code])
         chosen = guard.language_of_user()
@@ -101,7 +110,7 @@ def build_admin(portal: "Portal") -> Flask:
     @app.after_request
     def secure(response: Response) -> Response:
         response.headers.extend(headers)
-        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Content-Security-Policy", app.extensions["admin_policy"])
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -14,6 +14,7 @@ from portal.accounts.outbox import GIVEN_UP_AFTER
 from portal.accounts.permissions import Permission
 from portal.catalogue import addresses_check, overview, proposals, reports
 from portal.catalogue.models import Proposal
+from portal.catalogue.translation_gaps import MISSING, OUTDATED
 from portal.web.admin.guard import me, needs
 from portal.web.admin.lists import scope, translation_gaps
 from portal.web.admin.paging import Paging
@@ -85,7 +86,7 @@ def dashboard() -> Response:
         kept=kept,
         proposals=own,
         misses=misses,
-        misses_url=_url("admin.search_misses"),
+        misses_url=_url("admin.words"),
         done=not groups and not kept and not (misses and misses.total),
     )
 
@@ -171,14 +172,14 @@ def _groups() -> list[Group]:
             Figure(
                 found.missing_translations[code],
                 gettext("Not translated: %(language)s", language=name),
-                listed(overview.MISSING + code),
+                listed(MISSING + code),
             )
         )
         languages.append(
             Figure(
                 found.outdated_translations[code],
                 gettext("Outdated: %(language)s", language=name),
-                listed(overview.OUTDATED + code),
+                listed(OUTDATED + code),
                 gettext("The German text has changed since."),
             )
         )

@@ -173,7 +173,7 @@ def _entries() -> dict[str, list[Any]]:
     ):
         found[entity] = [
             record
-            for record, row in entries.values()  # type: ignore[attr-defined]
+            for record, row in entries.values()
             if getattr(row, "status", "") != Status.ARCHIVED and may(entity, record)
         ]
     return found
@@ -440,14 +440,8 @@ def check(token: str) -> BaseResponse:
     )  # fmt: skip
     session.commit()
     _kept_files().drop(me().user.id, token)
-    say(
-        gettext(
-            "The file is in: %(new)s new, %(changed)s changed, %(unchanged)s unchanged.",
-            new=counts["new"],
-            changed=counts["changed"],
-            unchanged=counts["unchanged"],
-        )  # fmt: skip
-    )
+    numbers = {name: counts[name] for name in ("new", "changed", "unchanged")}
+    say(gettext("The file is in: %(new)s new, %(changed)s changed, %(unchanged)s unchanged.", **numbers))
     return redirect(url_for("admin.exchange"), code=303)
 
 
@@ -544,6 +538,7 @@ def fault_words(problem: EntryProblem) -> str:
 
 
 _FAULTS: Mapping[str, str] = {
+    "unknown": N_("“%(value)s” is not known here. Please write the name or the short name exactly as it stands in the lists, or add it to the file, too."),
     "excel_number": N_("The program made a number of this phone number: %(value)s. Its zero or plus is gone. Please format the column as text and enter it anew."),
     "cell_error": N_("A formula failed here: %(value)s. Please enter the value itself."),
     "no_date": N_("“%(value)s” is no date. Please write for example 31.12.2026."),

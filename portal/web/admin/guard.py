@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
@@ -25,7 +25,7 @@ from portal.accounts.permissions import Permission, Powers
 from portal.catalogue import models
 from portal.web.current import current_portal
 from portal.web.database import current_session
-from portal.web.security import bind_session, check_token
+from portal.web.security import bind_session, check_token, is_from_elsewhere
 
 RECENT = timedelta(minutes=15)
 _UNKEPT = re.compile(r"form_page|csrf_token|credential|code|recovery_code|token|(.+_)?password(_.+)?")
@@ -197,20 +197,35 @@ def is_htmx() -> bool:
 
 def form_page() -> str:
     """Address of the page with the form that was sent: our forms post to the address they stand on, or name it."""
-    named = request.form.get("form_page", "") or urlsplit(request.headers.get("HX-Current-URL", "")).path
+    named = request.form.get("form_page", "") or _split(request.headers.get("HX-Current-URL", "")).path
     return safe_path(named) or request.path
 
 
 def safe_path(path: str) -> str:
     """The path when it leads to an admin page of ours; empty otherwise (no open redirect)."""
-    parts = urlsplit(path)
+    parts = _split(path)
     inside = parts.path == "/admin" or parts.path.startswith("/admin/")
+    # Browsers go up for ".." before they ask, also where it is written with percent signs.
+    upwards = ".." in unquote(parts.path).split("/")
     plain = not parts.scheme and not parts.netloc and "\\" not in path and not path.startswith("//")
-    return path if plain and inside and all(c.isprintable() for c in path) else ""
+    return path if plain and inside and not upwards and all(c.isprintable() for c in path) else ""
+
+
+def _split(address: str) -> SplitResult:
+    """Of what somebody sent, which need not be an address at all."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def keep_typed() -> bool:
-    """Keep the fields of this request for the user whose cookie it brings, also when the session ran out."""
+    """Keep the fields of this request for the user whose cookie it brings, also when the session ran out.
+
+    Never what another site sends: the user would find its words in the form and take them for their own.
+    """
+    if is_from_elsewhere():
+        return False
     token = cookie_session.get("_user_id")
     found = users.sign_in_of(current_session(), token) if isinstance(token, str) else None
     fields = typed(request.form.items(multi=True))

@@ -232,7 +232,7 @@ def _version_page(
         facts=[
             (label(field), lines)
             for field, value in found.record.items()
-            if (lines := readable.lines(session, field, value))
+            if field != "slug" and (lines := readable.lines(session, field, value))
         ],
         changes=differences.compared(session, now, record),
         archived=subject.current is not None and subject.current.status == Status.ARCHIVED,

@@ -130,7 +130,7 @@ def invitation(token: str) -> BaseResponse:
     if request.method == "GET":
         form.name.data = user.name
         return render("admin/invitation.html", form=form, email=user.email)
-    name = (form.name.data or "").strip()
+    name = " ".join((form.name.data or "").split())
     try:
         if name:
             user.name = name[:120]

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -19,8 +19,6 @@ from portal.catalogue import editing, models, overview
 from portal.catalogue.editing import Conflict, InvalidEntry, StillUsed, UnknownEntry
 from portal.catalogue.models import Status
 from portal.catalogue.overview import (
-    MISSING,
-    OUTDATED,
     ContactLine,
     Facets,
     Filter,
@@ -29,8 +27,8 @@ from portal.catalogue.overview import (
     Reach,
     Scope,
     ServiceLine,
-    TranslationGaps,
 )
+from portal.catalogue.translation_gaps import MISSING, OUTDATED, TranslationGaps
 from portal.catalogue.vocabulary import ORGANIZATION_KINDS, SOURCE_LANGUAGE
 from portal.web.admin import guard
 from portal.web.admin.editing.choices import area_name
@@ -501,8 +499,12 @@ def _read(kind: Kind, wished: Asked, *, limit: int, offset: int) -> overview.Lis
 
 def _list(kind: Kind) -> Response:
     wished = asked(kind, request.args)
+    options: dict[str, Any] = {}
+    if kind.name == "services":
+        options["gaps"] = translation_gaps()
+        found = overview.resolved(current_session(), scope(), wished.wanted, gaps=translation_gaps())
+        wished = replace(wished, wanted=found)
     listed = _read(kind, wished, limit=PER_PAGE, offset=(wished.page - 1) * PER_PAGE)
-    options: dict[str, Any] = {"gaps": translation_gaps()} if kind.name == "services" else {}
     facets = kind.facets(current_session(), scope(), wished.wanted, **options)
     columns, picked = _columns(kind)
     lines = [kind.line(line) for line in listed.lines]

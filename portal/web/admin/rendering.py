@@ -41,6 +41,7 @@ NAVIGATION: list[Entry] = [
     Entry(N_("Reports"), "admin.reports", "flag", Permission.EDIT),
     Entry(N_("Addresses"), "admin.links", "globe", Permission.SEE_CATALOGUE),
     Entry(N_("Log"), "admin.audit", "file-clock", Permission.AUDIT),
+    Entry(N_("Import and export"), "admin.exchange", "file-text", Permission.EXCHANGE),
     Entry(N_("People"), "admin.people", "users-round", Permission.USERS),
 ]
 """In the order of the page; modules add their own in `routes.py`."""

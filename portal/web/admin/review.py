@@ -321,7 +321,7 @@ def _page(
         facts=[
             (label(name), found)
             for name, value in proposal.record.items()
-            if (found := readable.lines(session, name, value))
+            if name != "slug" and (found := readable.lines(session, name, value))
         ]
         if wish != "change" or (current is None and is_open)
         else [],

@@ -7,7 +7,9 @@ from portal.web.admin import (
     audit_log,
     confirmations,
     dashboard,
+    duplicates,
     editing,
+    exchange,
     funding,
     history,
     links,
@@ -38,6 +40,8 @@ MODULES = (
     funding,
     audit_log,
     translations,
+    exchange,
+    duplicates,
 )
 
 

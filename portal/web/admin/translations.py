@@ -16,7 +16,7 @@ from portal.accounts.permissions import Permission
 from portal.catalogue.models import EntryVersion
 from portal.catalogue.translating import exchange, machine, saving, xliff, xlsx
 from portal.catalogue.translating.figures import mismatch
-from portal.catalogue.translating.index import Line, TranslationIndex, chosen, totals
+from portal.catalogue.translating.index import Line, TranslationIndex, chosen, facets, totals
 from portal.catalogue.translating.machine import Drafts, TranslatorError
 from portal.catalogue.translating.saving import Problem, Refused, Wish
 from portal.catalogue.translating.texts import (
@@ -268,12 +268,8 @@ def translations() -> Response:
     asked = Asked.read()
     if not asked.language:
         return render("admin/translations.html", asked=asked, languages=(), rows=())
-    lines = _lines()
-    found = asked.chosen(lines)
-    paging = Paging.read(len(found))
-    all_of_kind = chosen(lines, asked.language, entity=asked.entity, words=asked.words)
-    numbers = {state: sum(line.is_in(asked.language, state) for line in all_of_kind) for state in _FILTERS}
-    fields = totals(all_of_kind, asked.language)["all"]
+    seen = facets(_lines(), asked.language, state=asked.state, entity=asked.entity, words=asked.words)
+    paging = Paging.read(len(seen.found))
     address = partial(url_for, "admin.translations")
     return render(
         "admin/translations.html",
@@ -285,14 +281,14 @@ def translations() -> Response:
         ],
         language=language_name(asked.language),
         states=[
-            (gettext(name), address(**asked.values(state=state)), numbers[state], state == asked.state)
+            (gettext(name), address(**asked.values(state=state)), seen.states[state], state == asked.state)
             for state, name in _FILTERS.items()
         ],
         kinds=[
             (
                 gettext(name),
                 address(**asked.values(kind=entity)),
-                len(chosen(lines, asked.language, state=asked.state, entity=entity, words=asked.words)),
+                seen.entities[entity],
                 entity == asked.entity,
             )
             for entity, name in {"": N_("Everything"), **ENTITY_NAMES}.items()
@@ -307,13 +303,13 @@ def translations() -> Response:
                 line.counts[asked.language],
                 line.public,
             )
-            for line in found[paging.offset : paging.offset + paging.size]
+            for line in seen.found[paging.offset : paging.offset + paging.size]
         ],
         paging=paging,
-        total=ngettext("%(num)s entry", "%(num)s entries", len(found)),
-        fields=fields,
-        field_total=sum(fields.values()),
-        next_url=url_for("admin.next_translation", **asked.values()) if found else "",
+        total=ngettext("%(num)s entry", "%(num)s entries", len(seen.found)),
+        fields=seen.fields,
+        field_total=seen.fields.total(),
+        next_url=url_for("admin.next_translation", **asked.values()) if seen.found else "",
         address=address(language=asked.language),
     )
 
@@ -778,6 +774,7 @@ def import_translations() -> BaseResponse:
     upload = request.files.get("file")
     if upload is not None:
         body = upload.stream.read(LARGEST_FILE + 1)
+        upload.close()
     else:
         body = _unpacked(request.form.get("content", ""))
     if not body:

@@ -281,7 +281,8 @@ def question_page(
 
 def choices_html(question: Question, options: tuple[Option, ...], audience: str, chosen: Any) -> Markup:
     """The tiles or the list. Without a chosen one they are the same for everybody, and kept."""
-    renderer, lang = current_portal().renderer, current_language().code
+    portal = current_portal()
+    renderer, lang = portal.renderer, current_language().code
 
     def make() -> str:
         choices = tuple(choice(option, audience, chosen) for option in options)
@@ -291,7 +292,7 @@ def choices_html(question: Question, options: tuple[Option, ...], audience: str,
 
     if any(option.id in chosen for option in options):
         return Markup(make())  # noqa: S704 (our own template, escaped)
-    return renderer.fragments.keep(("choices", lang, question.id, audience), make)
+    return renderer.fragments.keep(("choices", lang, question.id, audience, portal.catalogue.revision), make)
 
 
 def choice(option: Option, audience: str, chosen: Any) -> Choice:

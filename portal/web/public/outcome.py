@@ -15,7 +15,7 @@ from portal.web.current import current_language, current_portal
 from portal.web.public import addresses, presenting
 from portal.web.public.views import Bit, ContactCard, Link
 from portal.web.responses import render
-from portal.web.texts import N_, is_german, listing, questionnaire_text
+from portal.web.texts import N_, german_text, is_german, listing, questionnaire_text
 from portal.web.texts import gettext as _
 
 URGENCY = {
@@ -259,9 +259,9 @@ def contact_card(need: Need, found: Desk, *, place: str | None, formal: bool) ->
         calendar_url=None if elsewhere else presenting.calendar_url(service),
         bilingual_url=addresses.bilingual(need.kind) if lang != "de" else None,
         name_de=shown.name if shown and lang != "de" else None,
-        why_de=need.reason if lang != "de" else None,
+        why_de=german_text(need.reason) if lang != "de" else None,
         office_de=organization.name if lang != "de" and not elsewhere else None,
-        bring_de=need.bring if lang != "de" else (),
+        bring_de=tuple(german_text(item) for item in need.bring) if lang != "de" else (),
     )
 
 
@@ -302,8 +302,9 @@ def spoken(need: Need, term: TermView | None) -> tuple[str | None, str | None]:
     """Words to read out: in the page's language, and in German when that is another one."""
     if need.say:
         if _lang() == "de":
-            return need.say, None
-        return (None, need.say) if is_german(need.say) else (questionnaire_text(need.say), need.say)
+            return german_text(need.say), None
+        german = german_text(need.say)
+        return (None, german) if is_german(need.say) else (questionnaire_text(need.say), german)
     text = term.text("say", _lang()) if term else None
     if term is None or text is None:
         return None, None

@@ -56,6 +56,11 @@ def somebody(portal: Portal) -> dict[str, Any]:
         return {"user_id": user.id}
 
 
+def two_services(portal: Portal) -> dict[str, Any]:
+    left, right = portal.catalogue.services()[:2]
+    return {"entity": "service", "left": left.slug, "right": right.slug}
+
+
 MATRIX: dict[str, Row] = {
     # signing in
     "admin.sign_in": Row(OPEN),
@@ -125,6 +130,24 @@ MATRIX: dict[str, Row] = {
     "admin.reports": Row(KEEPERS),
     "admin.decide_report": Row(KEEPERS, lambda portal: {"report_id": uuid4()}, missing=True),
     "admin.links": Row(CATALOGUE),
+    # translations
+    "admin.translations": Row(KEEPERS),
+    "admin.next_translation": Row(KEEPERS),
+    "admin.translation_exchange": Row(KEEPERS),
+    "admin.export_translations": Row(KEEPERS, missing=True),
+    "admin.import_translations": Row(KEEPERS, missing=True),
+    "admin.translate_entry": Row(KEEPERS, lambda portal: {"language": "en", "entity": "service"}),
+    # lists in and out, and what stands twice
+    "admin.exchange": Row(KEEPERS),
+    "admin.export": Row(KEEPERS),
+    "admin.upload": Row(KEEPERS),
+    "admin.import_columns": Row(KEEPERS, lambda portal: {"token": "never-sent"}, missing=True),
+    "admin.import_check": Row(KEEPERS, lambda portal: {"token": "never-sent"}, missing=True),
+    "admin.duplicates": Row(KEEPERS),
+    "admin.merge_entries": Row(KEEPERS, two_services),
+    "admin.distinct": Row(KEEPERS, two_services),
+    "admin.contacts_shared": Row(KEEPERS),
+    "admin.contact_shared": Row(KEEPERS, lambda portal: {"key": "nobody"}, missing=True),
 }
 
 

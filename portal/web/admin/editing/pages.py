@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
@@ -31,7 +31,18 @@ from portal.web.admin import guard
 from portal.web.admin.editing import choices, preview, readable
 from portal.web.admin.editing.entries import FORMS, EntryForm, field_of
 from portal.web.admin.editing.hours_form import KINDS, WEEKS, sentence, weekly, weekly_sentence
-from portal.web.admin.editing.tree import Node, Shown, at, below, by_field, flat, nested, renumbered, rows, text
+from portal.web.admin.editing.tree import (
+    Node,
+    Shown,
+    at,
+    below,
+    by_field,
+    flat,
+    nested,
+    renumbered,
+    rows,
+    text,
+)
 from portal.web.admin.editing.wording import LABELS, label, problem_words, why
 from portal.web.admin.guard import me, needs
 from portal.web.admin.rendering import render, say
@@ -232,6 +243,8 @@ class Page:
             return self.show(tree, with_preview=True)
         if verb in ("withdraw", "archive", "restore", "publish_only"):
             return self.change_state(verb, tree)
+        if verb == "delete":
+            return self.delete(tree)
         if verb == "take_back":
             return self.take_back()
         if verb == "wish_archive":
@@ -514,7 +527,7 @@ class Page:
             saved = editing.set_status(
                 self.session,
                 self.region,
-                cast(Literal["organization", "service"], self.entity),
+                self.entity,
                 self.current.slug,
                 status,
                 author=me(),
@@ -536,6 +549,29 @@ class Page:
             }[verb]
         )
         return redirect(target, code=303)
+
+    def delete(self, tree: Node) -> BaseResponse:
+        """A place has no state: one that no offer uses goes, and its last version stays in the history."""
+        if not self.may_edit or self.current is None or self.entity != "location":
+            abort(404)
+        try:
+            editing.delete_location(
+                self.session, self.region, self.current.slug, author=me(), now=current_portal().now()
+            )
+        except StillUsed as used:
+            self.session.rollback()
+            say(
+                gettext(
+                    "These offers still use this place: %(offers)s. Please choose another one there first.",
+                    offers=", ".join(used.slugs[:10]),
+                ),
+                "wrong",
+            )
+            return redirect(self.path, code=303)
+        self._audit("entry.deleted", self.current, reason=bool(text(tree, "comment")))
+        self._done()
+        say(gettext("The place is gone. Its history is kept."))
+        return redirect(url_for("admin.edit_organization", slug=self.current.record.organization), code=303)
 
     def _used_words(self, used: StillUsed) -> str:
         if self.entity == "service":
@@ -764,6 +800,7 @@ class Page:
             }
         session = self.session
         row = current.row
+        words = choices.WORDS["status"][current.status]
         public = None
         if self.entity == "service" and current.status == Status.PUBLISHED:
             public = f"/de/offers/{current.slug}"
@@ -772,7 +809,7 @@ class Page:
         assured: date | None = current.record.assured_date
         return {
             "status": current.status,
-            "words": gettext(choices.WORDS["status"][current.status]),
+            "words": gettext(words),
             "changed": self._last_change(current),
             "assured": day(assured) if assured else None,
             "waiting": [
@@ -792,13 +829,13 @@ class Page:
         }
 
     def _last_change(self, current: Entry) -> dict[str, str] | None:
-        newest = editing.versions(self.session, current.id)[:1]
-        if not newest:
+        newest = editing.latest_version(self.session, current.id)
+        if newest is None:
             return None
         return {
-            "who": newest[0].author_name or gettext("the content files"),
-            "at": moment_words(newest[0].at),
-            "comment": newest[0].comment,
+            "who": newest.author_name or gettext("the content files"),
+            "at": moment_words(newest.at),
+            "comment": newest.comment,
         }
 
     def _proposal_words(self) -> dict[str, Any] | None:

@@ -51,8 +51,8 @@ def _item(session: Session, field: str, value: Any) -> list[str]:
 def _mapping(session: Session, field: str, value: Mapping[str, Any]) -> str:
     if "opening_hours" in value:
         channel = presenting.CHANNEL_LABELS.get(value.get("channel", "visit"), "")
-        parts = [f"{gettext(channel)}: {sentence(value['opening_hours'])}", value.get("description")]
-        return " ".join(part for part in parts if part)
+        said = f"{gettext(channel)}: {sentence(value['opening_hours'])}"
+        return f"{said} {value['description']}" if value.get("description") else said
     if "number" in value:
         kind = choices.WORDS["phone_type"].get(value.get("type", "voice"), "")
         note = value.get("description")

@@ -145,9 +145,13 @@ class Shown:
         """How many rows a group has."""
         return len(rows(self._node(path.rpartition(".")[0]), path.rpartition(".")[2]))
 
-    def summary(self) -> list[tuple[str, str]]:
-        """Every problem once, with the id of the field or the group to go to."""
-        return [(self._anchor(name), sentence) for name, found in self.problems.items() for sentence in found]
+    def summary(self) -> list[tuple[str, str, str]]:
+        """Every problem once: the id of the field or the group to go to, the field's path, and the sentence."""
+        return [
+            (self._anchor(name), name, sentence)
+            for name, found in self.problems.items()
+            for sentence in found
+        ]
 
     def _anchor(self, name: str) -> str:
         prefix, _, last = name.rpartition(".")
