@@ -46,6 +46,8 @@ class Candidate:
     folded: str
     owner: UUID | None
     """Its organization; the parent of an organization."""
+    alternate: str = ""
+    """Its official name, folded."""
     phones: set[str] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)
@@ -110,6 +112,7 @@ def _candidates(session: Session, region: str, entity: str) -> list[Candidate]:
             page = row.website if entity == "organization" else row.url
             one.pages = {_page(page)} if page else set()
             one.text = row.description or ""
+            one.alternate = folded_name(row.alternate_name or "")
         elif row.latitude is not None and row.longitude is not None:
             one.point = (row.latitude, row.longitude)
         found[row.id] = one
@@ -179,7 +182,7 @@ def _blocked(found: Sequence[Candidate]) -> Iterable[tuple[Candidate, Candidate]
     blocks: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, one in enumerate(found):
         keys = {("name", one.folded.replace(" ", "")), ("address", one.address)}
-        keys |= {("word", word) for word in one.folded.split() if len(word) > 3}
+        keys |= {("word", word) for word in f"{one.folded} {one.alternate}".split() if len(word) > 3}
         keys |= {("phone", number) for number in one.phones}
         keys |= {("email", email) for email in one.emails} | {("page", page) for page in one.pages}
         if one.point:
@@ -203,7 +206,6 @@ def _blocked(found: Sequence[Candidate]) -> Iterable[tuple[Candidate, Candidate]
 
 
 def _judged(entity: str, left: Candidate, right: Candidate) -> Pair | None:
-    name = _likeness(left.folded, right.folded)
     reasons = {
         "same_address": bool(left.address) and left.address == right.address,
         "same_phone": bool(left.phones & right.phones),
@@ -213,6 +215,14 @@ def _judged(entity: str, left: Candidate, right: Candidate) -> Pair | None:
         "same_place": bool(left.locations & right.locations),
         "same_organization": entity != "organization" and left.owner == right.owner,
     }
+    if entity == "service" and not any(reasons.values()):
+        # Most pairs share no more than a word of their names.
+        return None
+    name = max(
+        _likeness(one, other)
+        for one in {left.folded, left.alternate or left.folded}
+        for other in {right.folded, right.alternate or right.folded}
+    )
     reasons["similar_text"] = (
         name >= 0.5
         and min(len(left.text), len(right.text)) > 60
@@ -229,12 +239,15 @@ def _judged(entity: str, left: Candidate, right: Candidate) -> Pair | None:
     return Pair(entity, left, right, round(score, 3), tuple(words))
 
 
+_NUMBERS = re.compile(r"\d+")
+
+
 def _likeness(left: str, right: str) -> float:
     # Also as one word: "Berufs-Beratung" is "Berufsberatung".
-    joined = fuzz.ratio(left.replace(" ", ""), right.replace(" ", ""))
-    likeness = max(fuzz.token_sort_ratio(left, right), joined) / 100
+    joined = fuzz.ratio(left.replace(" ", ""), right.replace(" ", ""), score_cutoff=30)
+    likeness = max(fuzz.token_sort_ratio(left, right, score_cutoff=30), joined) / 100
     # "Group 1" and "Group 2" are two groups on purpose.
-    if set(re.findall(r"\d+", left)) != set(re.findall(r"\d+", right)):
+    if likeness and set(_NUMBERS.findall(left)) != set(_NUMBERS.findall(right)):
         likeness *= 0.7
     return likeness
 
@@ -260,6 +273,12 @@ def _locations(left: Candidate, right: Candidate, name: float, shared: Mapping[s
 def _services(left: Candidate, right: Candidate, name: float, shared: Mapping[str, bool]) -> bool:
     reached = shared["same_phone"] or shared["same_email"] or shared["same_page"] or shared["same_place"]
     near = reached or shared["same_organization"]
+    # Under two different names, but in everything else the same.
+    all_alike = all(
+        shared[one] for one in ("same_phone", "same_email", "same_page", "same_place", "same_organization")
+    )
+    if all_alike and name >= 0.3:
+        return True
     # Many towns have an offer of the same name: without anything else in common they are different ones.
     return near and (name >= 0.82 or (name >= 0.5 and shared["similar_text"]))
 

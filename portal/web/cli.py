@@ -651,6 +651,34 @@ def search_stats(region: str | None) -> None:
     click.echo(json.dumps(open_search(settings, _prepared(settings)).stats(), indent=1))
 
 
+@search.command("learn")
+@REGION
+@click.option(
+    "--validate", is_flag=True, help="Also say how well it does on examples it has not seen; takes a minute."
+)
+def search_learn(region: str | None, validate: bool) -> None:
+    """Learn what queries mean from content/examples.yaml and synonyms.yaml; writes content/learned.bin."""
+    from portal.catalogue.search import learning
+    from portal.catalogue.search.concepts import SynonymsError
+
+    content_dir = settings_for(region).content_dir
+    target = content_dir / "learned.bin"
+    try:
+        data = learning.learn_file(content_dir)
+        target.write_bytes(data)
+        click.echo(f"{target.name}: {len(data)} bytes")
+        if validate:
+            examples, phrases = learning.read_sources(content_dir)
+            opinions = learning.cross_validate(examples, phrases)
+            found = learning.validate(examples, opinions, learning.SETTINGS)
+            click.echo(
+                f"{found.examples} examples: danger seen in {found.danger:.1%}, false alarms "
+                f"{found.false_alarms:.1%}, concept right in {found.concept:.1%}"
+            )
+    except (SynonymsError, learning.ExamplesError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
 @search.command("misses")
 @REGION
 def search_misses(region: str | None) -> None:

@@ -1,5 +1,7 @@
 """What stands twice: pairs with the reasons, merging with a preview, and contacts that many offers name."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -490,10 +492,12 @@ def contact_shared(key: str) -> BaseResponse:
     hashes = {
         name.removeprefix("hash-"): value for name, value in request.form.items() if name.startswith("hash-")
     }
-    if request.form.get("action") != "save" or not hashes:
+    seen = _digest(values, chosen)
+    if request.form.get("action") != "save" or not hashes or request.form.get("seen") != seen:
+        # Also when somebody typed on after the preview: only what was seen is written.
         if not planned:
             return _contact_page(one, own, form, chosen, error=gettext("Nothing would change."), status=422)
-        return _contact_page(one, own, form, chosen, planned=planned)
+        return _contact_page(one, own, form, chosen, planned=planned, seen=seen)
     now = portal.now()
     try:
         changes = domain.change_contact(
@@ -505,7 +509,7 @@ def contact_shared(key: str) -> BaseResponse:
         text = gettext(
             "Somebody changed one of these offers meanwhile. Nothing was written. Please look again."
         )
-        return _contact_page(one, own, form, chosen, planned=planned, error=text, status=409)
+        return _contact_page(one, own, form, chosen, planned=planned, seen=seen, error=text, status=409)
     for change in changes:
         audit.record(
             session, "service.saved", now=now, actor=me(), region=region, entity="service",
@@ -520,6 +524,10 @@ def contact_shared(key: str) -> BaseResponse:
         )
     )
     return redirect(url_for("admin.contacts_shared"), code=303)
+
+
+def _digest(values: Mapping[str, Any], chosen: Collection[str]) -> str:
+    return hashlib.sha256(json.dumps([dict(values), sorted(chosen)]).encode()).hexdigest()[:32]
 
 
 def _refused_contact(
@@ -553,6 +561,7 @@ def _contact_page(
     chosen: Collection[str],
     *,
     planned: Sequence[domain.ContactChange] = (),
+    seen: str = "",
     error: str = "",
     status: int = 200,
 ) -> Response:
@@ -563,6 +572,7 @@ def _contact_page(
         error=error,
         form=form,
         key=one.key,
+        seen=seen,
         spellings=one.spellings,
         offers=[
             OfferTick(use.slug, use.name, use.organization, use.slug in chosen)

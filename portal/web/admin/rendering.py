@@ -40,11 +40,16 @@ NAVIGATION: list[Entry] = [
     Entry(N_("Confirmations"), "admin.confirmations", "clipboard-check", Permission.EDIT),
     Entry(N_("Reports"), "admin.reports", "flag", Permission.EDIT),
     Entry(N_("Addresses"), "admin.links", "globe", Permission.SEE_CATALOGUE),
+    Entry(N_("Words"), "admin.search_misses", "search", Permission.EDIT),
+    Entry(N_("Questionnaire"), "admin.clearing", "route", Permission.CLEARING),
+    Entry(N_("Settings"), "admin.settings", "settings", Permission.SETTINGS),
     Entry(N_("Log"), "admin.audit", "file-clock", Permission.AUDIT),
     Entry(N_("Import and export"), "admin.exchange", "file-text", Permission.EXCHANGE),
     Entry(N_("People"), "admin.people", "users-round", Permission.USERS),
 ]
-"""In the order of the page; modules add their own in `routes.py`."""
+"""In the order of the page."""
+DAILY = 7
+"""So many lines stand side by side; the others are behind "More"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class AdminPage:
     path: str
     user: guard.SignedIn | None
     navigation: tuple[NavigationLink, ...]
+    """What is needed daily."""
+    more: tuple[NavigationLink, ...]
     messages: tuple[Message, ...]
 
 
@@ -141,7 +148,8 @@ def admin_page() -> AdminPage:
         csrf=new_token(),
         path=path,
         user=user,
-        navigation=navigation,
+        navigation=navigation[:DAILY],
+        more=navigation[DAILY:],
         messages=tuple(
             Message(*message) for message in cast(Any, get_flashed_messages(with_categories=True))
         ),

@@ -5,6 +5,7 @@ from flask import Blueprint
 from portal.web.admin import (
     account,
     audit_log,
+    clearing,
     confirmations,
     dashboard,
     duplicates,
@@ -15,12 +16,15 @@ from portal.web.admin import (
     links,
     links_page,
     lists,
+    meter,
     people,
     reports,
     review,
     security,
+    settings,
     signing_in,
     translations,
+    words,
 )
 
 MODULES = (
@@ -42,6 +46,10 @@ MODULES = (
     translations,
     exchange,
     duplicates,
+    clearing,
+    meter,
+    settings,
+    words,
 )
 
 

@@ -79,6 +79,7 @@ def editorial(slug: str) -> Response:
         html=page.html,
         html_lang=page.language if foreign else None,
         data_html=portal.pages.sources_of_data() if slug == "sources" else "",
+        quality_url=url_for("public.quality") if slug == "sources" else "",
     )
 
 

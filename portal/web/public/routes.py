@@ -4,7 +4,7 @@ from flask import Blueprint, Response, redirect, request
 
 from portal.web.current import current_portal
 from portal.web.locale import best_language
-from portal.web.public import check, confirmation, offers, pages, reporting
+from portal.web.public import check, confirmation, offers, pages, quality, reporting
 
 
 def blueprint(*, development: bool) -> Blueprint:
@@ -21,6 +21,6 @@ def blueprint(*, development: bool) -> Blueprint:
 
     if development:
         bp.add_url_rule("/dev/components", "components", pages.components)
-    for module in (pages, check, offers, reporting, confirmation):
+    for module in (pages, check, offers, reporting, confirmation, quality):
         module.register(bp)
     return bp

@@ -1,6 +1,5 @@
 """A catalogue in which something waits on every admin page, and addresses for every endpoint, also for new ones."""
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -78,9 +77,7 @@ def furnish(
         session, region, "service", base.record.model_copy(update={"description": str(texts["description"])}),
         base=base, author=user, now=now, organization_id=organization_id, comment=str(texts["comment"]),
     )  # fmt: skip
-    reports.report(
-        session, base.row, "phone", str(texts["report"]), language="de", day=now.date()
-    )
+    reports.report(session, base.row, "phone", str(texts["report"]), language="de", day=now.date())
     report = session.exec(select(VisitorReport)).all()[-1]
     passkey = Passkey(
         user_id=user.id, name="Laptop", credential_id=b"x" * 16, public_key=b"y" * 32, sign_count=0, created_at=now
@@ -140,7 +137,7 @@ def an_upload(portal: Portal, user: User, organization: str, *, name: str = "Neu
     token = files.put(owner, file, data, now=portal.now())
     kept = files.get(owner, token, now=portal.now())
     assert kept is not None
-    (sheet,) = importing.read_file(file, io.BytesIO(data).getvalue())
+    (sheet,) = importing.read_file(file, data)
     guessed = importing.guessed(sheet, {}, "service")
     files.note(owner, kept, mappings=[[guessed.entity, list(guessed.fields)]])
     return token

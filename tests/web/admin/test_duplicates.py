@@ -250,3 +250,17 @@ def test_a_contact_that_changed_meanwhile_is_not_overwritten(
     database.commit()
     admin.sent(admin.send(path, {**fields, **hidden(preview), "action": "save"}), path, status=409)
     assert [contact(database, slug).name for slug in shared] == ["Anmeldung", "Anmeldung"]
+
+
+def test_what_was_typed_after_the_preview_is_shown_before_it_is_written(
+    admin: AdminClient, database: Session, shared: list[str]
+) -> None:
+    path = f"/admin/contacts/shared/{key(database, shared[0])}"
+    fields = {**FORM, "service": shared}
+    preview = admin.sent(admin.submit(path, {**fields, "action": "preview"}, status=200), path)
+    later = {**fields, **hidden(preview), "name": "Pforte", "action": "save"}
+    again = admin.sent(admin.send(path, later), path)
+    assert "Pforte" in again.text
+    assert contact(database, shared[0]).name == "Anmeldung"
+    assert admin.send(path, {**later, **hidden(again)}).status_code == 303
+    assert contact(database, shared[0]).name == "Pforte"

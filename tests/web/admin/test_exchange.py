@@ -6,9 +6,11 @@ import re
 import zipfile
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -19,6 +21,7 @@ from portal.catalogue.models import EntryVersion, Place, Service
 from portal.config import Settings
 from portal.web.admin.mounting import PREFIX
 from portal.web.application import Portal
+from portal.web.cli import main
 from tests.web.admin.conftest import Clock, SignIn
 from tests.web.admin.pages import AdminClient
 from tests.web.pages import Page
@@ -308,3 +311,28 @@ def test_the_start_page_leads_everywhere(admin: AdminClient) -> None:
     page = admin.page("/admin/exchange")
     links = {str(link["href"]) for link in page.all("main a")}
     assert {f"{PREFIX}/duplicates", f"{PREFIX}/contacts/shared"} <= links
+
+
+@pytest.mark.parametrize(("kind", "name"), [("xlsx", "alles.xlsx"), ("csv", "alles.zip")])
+def test_the_command_line_takes_out_and_puts_in(
+    admin_settings: Settings, database: Session, tmp_path: Path, slugs: list[str], kind: str, name: str
+) -> None:
+    def run(*words: str) -> Result:
+        environ = {"PORTAL_DATA_DIR": str(admin_settings.data_dir), "PORTAL_REGION": REGION}
+        return CliRunner().invoke(main, ["catalogue", *words], env=environ)
+
+    target = str(tmp_path / name)
+    assert run("export", "--format", kind, "--to", target).exit_code == 0
+    result = run("import", target, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "0 new, 0 changed," in result.output
+    good, bad = tmp_path / "gut.csv", tmp_path / "falsch.csv"
+    good.write_text(f"slug;name;topics\n{slugs[0]};Vom Terminal;geld\n", encoding="utf-8")
+    bad.write_text(f"slug;name;topics\n{slugs[0]};Kaputt;gibt_es_nicht\n", encoding="utf-8")
+    assert run("import", str(good), "--dry-run").exit_code == 0
+    assert record(database, slugs[0]).name != "Vom Terminal"
+    assert run("import", str(good)).exit_code == 0
+    refused = run("import", str(bad))
+    assert refused.exit_code == 1
+    assert "falsch:2: faulty" in refused.output
+    assert record(database, slugs[0]).name == "Vom Terminal"

@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 
 from portal.accounts import users
 from portal.accounts.models import Role, User
+from portal.catalogue.revision import text_hash
 from portal.web.application import Portal
 from tests.web.admin.conftest import MakeUser, SignIn
 from tests.web.admin.pages import AdminClient
@@ -59,6 +60,10 @@ def somebody(portal: Portal) -> dict[str, Any]:
 def two_services(portal: Portal) -> dict[str, Any]:
     left, right = portal.catalogue.services()[:2]
     return {"entity": "service", "left": left.slug, "right": right.slug}
+
+
+def a_source_text(portal: Portal) -> dict[str, Any]:
+    return {"key": text_hash(next(iter(portal.clearing.source_texts())).text)}
 
 
 MATRIX: dict[str, Row] = {
@@ -130,6 +135,19 @@ MATRIX: dict[str, Row] = {
     "admin.reports": Row(KEEPERS),
     "admin.decide_report": Row(KEEPERS, lambda portal: {"report_id": uuid4()}, missing=True),
     "admin.links": Row(CATALOGUE),
+    # questionnaire, settings, words, meter
+    "admin.clearing": Row(KEEPERS),
+    "admin.clearing_rules": Row(KEEPERS),
+    "admin.clearing_check": Row(KEEPERS),
+    "admin.clearing_try": Row(KEEPERS),
+    "admin.clearing_cases": Row(KEEPERS),
+    "admin.clearing_texts": Row(KEEPERS),
+    "admin.clearing_text": Row(KEEPERS, a_source_text),
+    "admin.settings": Row(KEEPERS, missing=True),
+    "admin.settings_contrast": Row(KEEPERS),
+    "admin.search_misses": Row(KEEPERS),
+    "admin.decide_miss": Row(KEEPERS, missing=True),
+    "admin.meter": Row(CATALOGUE),
     # translations
     "admin.translations": Row(KEEPERS),
     "admin.next_translation": Row(KEEPERS),
