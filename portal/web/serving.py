@@ -107,6 +107,8 @@ def serve(settings: Settings, host: str, port: int, *, workers: int, quiet: bool
         _memory_dir(settings.data_dir),
         "--access-logformat",
         ACCESS_FORMAT,
+        "--logger-class",
+        "portal.web.access_log.AccessLog",
         "--max-requests",
         "20000",
         "--max-requests-jitter",

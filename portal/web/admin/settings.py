@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from babel.numbers import format_decimal
 from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ from portal.catalogue.revision import text_hash
 from portal.web.admin.guard import me, needs, typed_before
 from portal.web.admin.rendering import render, say
 from portal.web.admin.times import moment
-from portal.web.current import current_portal
+from portal.web.current import current_language, current_portal
 from portal.web.database import current_session
 from portal.web.languages import available
 from portal.web.public.presenting import language_name
@@ -249,7 +250,9 @@ def _colours(form: Form, _region: RegionFile) -> Changes:
 
 
 def _ratio(value: float) -> str:
-    return f"{int(value * 10) / 10:g}:1"
+    """Rounded down, so that 7:1 is never less than that."""
+    number = format_decimal(int(value * 10) / 10, locale=current_language().locale)
+    return f"{number}:1"
 
 
 def _helplines(form: Form, _region: RegionFile) -> Changes:

@@ -1,11 +1,12 @@
 """How good this portal is, in numbers that it counts itself."""
 
+from babel.numbers import format_decimal
 from flask import Blueprint, Response, current_app, url_for
 
 from portal.catalogue import quality as domain
 from portal.catalogue.quality import CONFIRMED_DAYS, Quality
 from portal.catalogue.translating.index import TranslationIndex
-from portal.web.current import current_portal
+from portal.web.current import current_language, current_portal
 from portal.web.pagecache import compress
 from portal.web.public import pages, presenting
 from portal.web.responses import render
@@ -39,7 +40,7 @@ def quality() -> Response:
         ways=found.reach.ways,
         own=found.reach.own,
         dead=len(found.reach.dead),
-        weight=round(weight / 1000, 1),
+        weight=format_decimal(round(weight / 1000, 1), locale=current_language().locale),
         light=weight <= FIRST_WINDOW,
         last_change=day(found.last_change.astimezone(portal.timezone).date()) if found.last_change else "",
         sources_url=url_for("public.editorial", slug="sources"),
