@@ -47,6 +47,10 @@ PAGES = {
     "contacts": "/admin/contacts",
     "archive": "/admin/archive",
     "funding": "/admin/funding",
+    "translations": "/admin/translations?language=en&state=outdated",
+    "translations, words": "/admin/translations?language=ar&state=any&q=beratung+600",
+    "translate, one offer": "/admin/translations/en/service/angebot-600",
+    "edit, one offer": "/admin/services/angebot-600",
     "review": "/admin/review",
     "audit": "/admin/audit",
 }
@@ -60,6 +64,12 @@ BARE = {
     "WHERE s.region = ? ORDER BY c.name LIMIT 50",
     "archive": "SELECT id, slug, name FROM service WHERE region = ? AND status = 'archived'",
     "funding": "SELECT id, slug, name, valid_to FROM service WHERE region = ? AND valid_to IS NOT NULL ORDER BY valid_to",
+    "translations": "SELECT s.id, s.slug, s.name, o.name FROM service s JOIN organization o ON o.id = s.organization_id "
+    "WHERE s.region = ? ORDER BY s.name LIMIT 50",
+    "translate": "SELECT s.*, t.* FROM service s JOIN translation t ON t.entity_id = s.id "
+    "WHERE s.region = ? AND s.slug = 'angebot-600' AND t.language = 'en'",
+    "edit": "SELECT s.*, o.name FROM service s JOIN organization o ON o.id = s.organization_id "
+    "WHERE s.region = ? AND s.slug = 'angebot-600'",
     "review": "SELECT id, record FROM proposal WHERE region = ? AND state = 'in_review'",
     "audit": "SELECT at, actor_name, action FROM audit_event WHERE region = ? ORDER BY at DESC LIMIT 50",
     "dashboard": "SELECT status, count(*) FROM service WHERE region = ? GROUP BY status",

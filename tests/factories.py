@@ -158,13 +158,19 @@ def a_service(
 
 
 def a_translation(
-    session: Session, entry: models.Service | models.Organization | models.Location, field: str, **fields: Any
+    session: Session,
+    entry: models.Service | models.Organization | models.Location | models.TaxonomyTerm,
+    field: str,
+    **fields: Any,
 ) -> models.Translation:
     """Into English, of the German text as it is now."""
     german = str(getattr(entry, field))
+    # All regions share the terms.
+    region = None if isinstance(entry, models.TaxonomyTerm) else entry.region
+    key = f"{entry.id}:{field}:{fields.get('language', 'en')}"
     values = {
-        "id": entity_id(entry.region, "translation", f"{entry.id}:{field}:{fields.get('language', 'en')}"),
-        "region": entry.region,
+        "id": entity_id(region or REGION, "translation", key),
+        "region": region,
         "entity": str(entry.__tablename__),
         "entity_id": entry.id,
         "field": field,
@@ -178,7 +184,7 @@ def a_translation(
     translation = models.Translation(**values)
     session.add(translation)
     session.flush()
-    revision.bump(session, entry.region, [entry.id], now=NOW)
+    revision.bump(session, region or REGION, [entry.id], now=NOW)
     return translation
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from portal.catalogue import actions, checking, models, revision
@@ -508,7 +508,8 @@ def set_review(session: Session, region: str, slug: str, *, days: int | None, du
 
 def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]:
     """Erase what was archived by hand more than 90 days ago; its history stays. Returns the slugs."""
-    erased = []
+    erased: list[str] = []
+    gone: list[UUID] = []
     for model in (models.Service, models.Organization):
         rows = session.execute(
             select(model).where(
@@ -524,10 +525,24 @@ def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]
                 ).first()
                 if used is not None:
                     continue
+                # Its places go with it.
+                gone += session.execute(
+                    select(col(models.Location.id)).where(col(models.Location.organization_id) == row.id)
+                ).scalars()
             erased.append(row.slug)
+            gone.append(row.id)
             session.delete(row)
-    session.flush()
+        session.flush()
+    _erase_links(session, gone)
     return erased
+
+
+def _erase_links(session: Session, ids: Sequence[UUID]) -> None:
+    """What points to several tables has no foreign key that would take it along."""
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        session.execute(delete(models.Attribute).where(col(models.Attribute.link_id).in_(some)))
+        session.execute(delete(models.Translation).where(col(models.Translation.entity_id).in_(some)))
 
 
 # History.

@@ -536,7 +536,8 @@ class EntryVersion(Table, table=True):
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     region: str = Field(foreign_key="region.slug", ondelete="CASCADE")
     entity: str
-    """organization, location or service."""
+    """organization, location, service, or translation: one text in one language (`translating.texts.translation_id`)
+    with the slug of its entry and a record of its own."""
     entity_id: UUID
     """No foreign key: the history outlives the entry."""
     slug: str

@@ -159,6 +159,8 @@ class OrganizationLine:
     services: int
     """Offers that are not archived."""
     phone: str | None = None
+    areas: tuple[str, ...] = ()
+    """As `organization_areas` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +233,6 @@ class Figures:
     no_phone: int
     no_hours: int
     ends_soon: int
-    missing_translations: Mapping[str, int]
-    outdated_translations: Mapping[str, int]
     drafts: int
 
 
@@ -819,7 +819,10 @@ def organizations(
     statement = _sorted(statement, by, _organization.c.slug, descending, empty_first=order == "checked")
     rows = list(session.execute(statement.limit(limit).offset(offset)))
     phones = _first_phones(session, "organization_id", [row.id for row in rows])
-    lines = [OrganizationLine(**row._mapping, phone=phones.get(row.id)) for row in rows]
+    areas = {} if scope.is_everything else organization_areas(session, [row.id for row in rows])
+    lines = [
+        OrganizationLine(**row._mapping, phone=phones.get(row.id), areas=areas.get(row.id, ())) for row in rows
+    ]
     return Listed(lines, _number(session, _organization, conditions, len(lines), limit, offset))
 
 
@@ -1141,14 +1144,22 @@ def archived(session: Session, scope: Scope) -> list[ArchivedLine]:
                 tuple(areas.get(row.id, ())),
             )
         )  # fmt: skip
-    for row in session.execute(
-        select(_organization).where(
-            _organization.c.region == scope.region,
-            _organization.c.status == Status.ARCHIVED.value,
-            _organizations_in(scope),
+    rows = list(
+        session.execute(
+            select(_organization).where(
+                _organization.c.region == scope.region,
+                _organization.c.status == Status.ARCHIVED.value,
+                _organizations_in(scope),
+            )
         )
-    ):
-        found.append(ArchivedLine("organization", row.slug, row.name, row.id, row.name, row.archived_at))
+    )
+    served = {} if scope.is_everything else organization_areas(session, [row.id for row in rows])
+    for row in rows:
+        found.append(
+            ArchivedLine(
+                "organization", row.slug, row.name, row.id, row.name, row.archived_at, served.get(row.id, ())
+            )
+        )
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(found, key=lambda line: (line.archived_at or never, line.name.casefold(), line.slug))
 
@@ -1183,6 +1194,25 @@ def ending(session: Session, scope: Scope, *, since: date, until: date) -> list[
     ]  # fmt: skip
 
 
+def organization_areas(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:
+    """Whom the organizations are there for: the areas of their published offers, or of all when none is published.
+
+    An offer without an area counts as one for everywhere (an empty area), which lies in no part of the county.
+    """
+    served = table(models.ServiceArea)
+    published: dict[UUID, set[str]] = defaultdict(set)
+    others: dict[UUID, set[str]] = defaultdict(set)
+    for row in session.execute(
+        select(_service.c.organization_id, _service.c.status, func.coalesce(served.c.area, "").label("area"))
+        .outerjoin(served, served.c.service_id == _service.c.id)
+        .where(_service.c.organization_id.in_(ids))
+        .distinct()
+    ):
+        known = published if row.status == Status.PUBLISHED.value else others
+        known[row.organization_id].add(row.area)
+    return {id_: tuple(sorted(areas)) for id_, areas in {**others, **published}.items()}
+
+
 def names(session: Session, region: str, entity: str, slugs: Collection[str]) -> dict[str, str]:
     """Slug → name, of those that are there."""
     source = {"service": _service, "organization": _organization, "location": _location}[entity]
@@ -1195,16 +1225,14 @@ def names(session: Session, region: str, entity: str, slugs: Collection[str]) ->
 # What waits.
 
 
-def figures(session: Session, scope: Scope, gaps: TranslationGaps) -> Figures:
+def figures(session: Session, scope: Scope) -> Figures:
     wanted = Filter(state=Status.PUBLISHED.value)
-    numbers = _by_attention(session, scope, wanted, gaps)
+    numbers = _by_attention(session, scope, wanted, None)
     return Figures(
         due=numbers["due"],
         no_phone=numbers["no_phone"],
         no_hours=numbers["no_hours"],
         ends_soon=numbers["ends_soon"],
-        missing_translations={language: numbers[MISSING + language] for language in gaps.languages},
-        outdated_translations={language: numbers[OUTDATED + language] for language in gaps.languages},
         drafts=number_of_services(session, scope, Filter(state=Status.DRAFT.value)),
     )
 

@@ -28,7 +28,9 @@ _LONG = 6
 """LIX and Wiener Sachtextformel: a long word has more letters than this."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*", re.UNICODE)
-_ADDRESS = re.compile(r"\S+@\S+|(?:https?://|www\.)\S+|\b[\w-]+\.(?:de|eu|org|com|net|info)\b(?:/\S*)?")
+_ADDRESS = re.compile(
+    r"\S+@\S*[^\s.,;:!?)]|(?:https?://|www\.)\S*[^\s.,;:!?)]|\b[\w-]+\.(?:de|eu|org|com|net|info)\b(?:/\S*[^\s.,;:!?)])?"
+)
 _ABBREVIATION = re.compile(
     r"\b(?:z\. ?B|d\. ?h|u\. ?a|o\. ?g|i\. ?d\. ?R|u\. ?Ä|s\. ?o|bzw|ca|usw|ggf|evtl|inkl|max|min|Nr|Str|Abs|Art|Tel|Dr|Prof"
     r"|St|vgl|sog|etc|Std|Mo|Di|Mi|Do|Fr|Sa|So)\.",
@@ -192,9 +194,10 @@ _NO_PARTICIPLE = frozenset(
     ]
 )
 _TO_BE_DONE = re.compile(
-    r"\b(?:ist|sind|hat|haben)\b(?:\s+[\w,.-]+){0,10}?\s+"
-    r"(?:zu\s+[a-zäöüß]{4,}en|(?:ab|an|auf|aus|bei|ein|mit|nach|vor)zu[a-zäöüß]{4,}en)\b(?!\s+(?:ist|sind))"
+    r"\b(?:ist|sind)\b(?:\s+(?!leicht|schwer|schön|gut|schnell|einfach)[\w.-]+){0,10}?\s+"
+    r"(?:zu\s+[a-zäöüß]{2,}en|(?:ab|an|auf|aus|bei|ein|mit|nach|vor)zu[a-zäöüß]{2,}en)\b(?!\s+[A-ZÄÖÜ])"
 )
+"""What "is to be done"; "is easy to find" is not."""
 _PASSIVE_REACH = 12
 """Words between the verb and its participle."""
 

@@ -1,8 +1,9 @@
 """How true and how complete a region's catalogue is, in a few numbers that may be read by everybody."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlmodel import Session
@@ -12,11 +13,21 @@ from portal.catalogue.matching import resolve
 from portal.catalogue.models import Status
 from portal.catalogue.queries import Catalogue
 from portal.catalogue.rows import table
-from portal.catalogue.translating.index import Line
 from portal.catalogue.translating.texts import STATES
 from portal.catalogue.vocabulary import CONTACT_KINDS, DANGER_KINDS
 
 CONFIRMED_DAYS = 90
+
+
+class Counted(Protocol):
+    """A line of the translation index."""
+
+    @property
+    def public(self) -> bool: ...
+    @property
+    def counts(self) -> Mapping[str, Sequence[int]]:
+        """Language → fields by state, in the order of STATES."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ def _percent(part: int, whole: int) -> int:
     return 100 * part // whole if whole else 0
 
 
-def quality(session: Session, catalogue: Catalogue, lines: Iterable[Line]) -> Quality:
+def quality(session: Session, catalogue: Catalogue, lines: Iterable[Counted]) -> Quality:
     """`lines` are the translation index's. Counts what the public sees today."""
     today = catalogue.today
     services, confirmed, never, last_change = _confirmed(session, catalogue.slug, today)
@@ -99,7 +110,7 @@ def _confirmed(session: Session, region: str, today: date) -> tuple[int, int, in
     return row[0], row[1], row[2], row[3]
 
 
-def translated(lines: Iterable[Line]) -> dict[str, TranslatedShare]:
+def translated(lines: Iterable[Counted]) -> dict[str, TranslatedShare]:
     """By language; only of entries that are public."""
     sums: dict[str, list[int]] = {}
     for line in lines:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
@@ -650,6 +650,41 @@ def published_service_ids(session: Session, region: str, *, today: date | None =
     )
 
 
+def machine_languages(session: Session, region: str) -> frozenset[str]:
+    """Languages in which the public reads texts that only a machine has translated, also where they are outdated."""
+    translation = table(models.Translation)
+    service, organization, location = (
+        table(models.Service), table(models.Organization), table(models.Location)
+    )  # fmt: skip
+    published = select(organization.c.id).where(
+        organization.c.region == region, organization.c.status == Status.PUBLISHED.value
+    )
+    shown = {
+        "service": select(service.c.id).where(service.c.region == region, *_visible(None)),
+        "organization": published,
+        "location": select(location.c.id).where(location.c.organization_id.in_(published)),
+    }
+    found = session.execute(
+        select(translation.c.language)
+        .where(
+            translation.c.status == "machine",
+            or_(
+                and_(translation.c.region.is_(None), translation.c.entity == "taxonomy_term"),
+                *(
+                    and_(
+                        translation.c.region == region,
+                        translation.c.entity == entity,
+                        translation.c.entity_id.in_(ids),
+                    )
+                    for entity, ids in shown.items()
+                ),
+            ),
+        )
+        .distinct()
+    )
+    return frozenset(found.scalars())
+
+
 def _count_published(session: Session, region: str, *, today: date | None = None) -> int:
     service = table(models.Service)
     counted = select(func.count()).where(service.c.region == region, *_visible(today))
@@ -792,6 +827,7 @@ class _Snapshot:
         self.extras = extras(row.overrides, wordings(session, region))
         self.places = place_finder(session, region)
         self.terms = all_terms(session)
+        self.machine_languages = machine_languages(session, region)
         self.is_eager = _count_published(session, region) <= eager_limit
         self.services: dict[UUID, ServiceView] = {}
         if self.is_eager:
@@ -955,6 +991,10 @@ class Catalogue:
         if self._timezone is None:
             self.refresh()
         return datetime.now(self._timezone).date()
+
+    @property
+    def machine_languages(self) -> frozenset[str]:
+        return self.current.machine_languages
 
     def terms(self, taxonomy: str) -> tuple[TermView, ...]:
         return tuple(self.current.terms.get(taxonomy, {}).values())

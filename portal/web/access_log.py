@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any
 
-from gunicorn.glogging import Logger
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 _SECRET = re.compile(r"(/(?:invitation|reset|confirm|import)/)[^/\s?#]+")
 HIDDEN = "..."
@@ -25,7 +25,7 @@ class _Discreet(logging.Filter):
         return True
 
 
-class AccessLog(Logger):  # type: ignore[misc, unused-ignore]  # gunicorn has no types.
+class AccessLog(Logger):
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         self.error_log.filters[:] = [_Discreet()]
@@ -33,4 +33,5 @@ class AccessLog(Logger):  # type: ignore[misc, unused-ignore]  # gunicorn has no
     def atoms(self, resp: Any, req: Any, environ: Any, request_time: Any) -> dict[str, Any]:
         # `U` only: the other atoms with an address stand in no format of ours (portal.web.logs.ACCESS_FORMAT).
         found: dict[str, Any] = super().atoms(resp, req, environ, request_time)
-        return {**found, "U": without_tokens(str(found["U"]))}
+        # A request that broke has no path.
+        return {**found, "U": without_tokens(found["U"] or "-")}

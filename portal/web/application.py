@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.catalogue.exporting import UnknownRegion
-from portal.catalogue.queries import Catalogue, Translated
+from portal.catalogue.queries import Catalogue
 from portal.catalogue.records import RegionFile
 from portal.catalogue.search.service import SearchService
 from portal.clearing import Clearing, load_clearing
@@ -72,21 +72,6 @@ class Portal:
             self.settings.content_dir, self.settings.region, editorial_values(region, self.settings)
         )
         self.page_constants = {code: constants(code) for code in self.languages}
-
-    def machine_languages(self) -> frozenset[str]:
-        """Languages of which the catalogue has texts that only a machine has translated."""
-
-        def find() -> frozenset[str]:
-            views: list[Translated] = [*self.catalogue.services(), *self.catalogue.terms("contact_kinds")]
-            return frozenset(
-                text.language
-                for view in views
-                for by_language in view.translations.values()
-                for text in by_language.values()
-                if text.status == "machine"
-            )
-
-        return self.catalogue.cached("machine languages", find)
 
     @property
     def region(self) -> RegionFile:

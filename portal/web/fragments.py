@@ -8,6 +8,7 @@ Every page begins with the same bytes, up to the end of its style sheet. A compr
 and copied, so that only the rest costs anything.
 """
 
+import secrets
 import struct
 import zlib
 from collections import OrderedDict
@@ -18,7 +19,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-_MARK = "\0"
+_NUL = "\0"
+"""Has no meaning in HTML, so it stands around placeholders, and nowhere else in a page."""
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END_OF_STYLE = b"</style>"
 _LEVEL = 6
@@ -35,6 +37,8 @@ class Fragments:
         self._names: OrderedDict[Hashable, str] = OrderedDict()
         self._kept: dict[str, bytes] = {}
         self._numbers = count()
+        # Whoever could guess it could write a placeholder into a text and have a part put there.
+        self._mark = f"{_NUL}{secrets.token_hex(6)}{_NUL}"
         self._lock = Lock()
 
     def keep(self, key: Hashable, make: Callable[[], str]) -> Markup:
@@ -54,15 +58,16 @@ class Fragments:
                 while len(self._names) > self._capacity:
                     _key, oldest = self._names.popitem(last=False)
                     del self._kept[oldest]
-        return Markup(_MARK + name + _MARK)  # noqa: S704 (a number)
+        return Markup(self._mark + name + self._mark)  # noqa: S704 (a number)
 
     def plain(self, text: str) -> bytes:
         """The page with its parts put in."""
-        if _MARK not in text:
+        if _NUL not in text:
             return text.encode()
-        pieces = text.split(_MARK)
+        pieces = text.split(self._mark)
         return b"".join(
-            self._kept[piece] if index % 2 else piece.encode() for index, piece in enumerate(pieces)
+            self._kept[piece] if index % 2 else without_marks(piece).encode()
+            for index, piece in enumerate(pieces)
         )
 
 
@@ -99,4 +104,4 @@ class Packer:
 
 def without_marks(text: str) -> str:
     """What somebody typed, without the one character that has a meaning here (and none in HTML)."""
-    return text.replace(_MARK, "")
+    return text.replace(_NUL, "")

@@ -88,7 +88,7 @@ def page_context(*, index: bool, csrf: str, style: str = "full") -> Page:
         csrf,
         css=portal.renderer.style(style),
         logo=portal.renderer.fragments.keep(("logo", logo), lambda: logo) if logo else "",
-        machine=lang in portal.machine_languages(),
+        machine=lang in portal.catalogue.machine_languages,
         **static,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from portal.catalogue import editing, models, revision
 from portal.catalogue.editing import Conflict, InvalidEntry, SlugTaken, StillUsed, UnknownEntry
@@ -14,6 +14,7 @@ from portal.catalogue.loading import load_region, read_region
 from portal.catalogue.models import Status, entity_id
 from portal.catalogue.queries import service_by_slug
 from tests.catalogue.conftest import TINY, ContentFolder
+from tests.factories import a_location, an_organization
 
 REGION = "tal"
 
@@ -314,6 +315,49 @@ def test_after_ninety_days_the_archive_is_emptied(tal: Session, now: datetime) -
     with pytest.raises(UnknownEntry):
         entry(tal)
     assert len(editing.versions(tal, entity_id(REGION, "service", "jobcenter"))) == 2
+
+
+def rows_of(session: Session, *ids: UUID) -> tuple[int, int]:
+    """Attributes and translations that point to them."""
+    return (
+        len(session.execute(select(models.Attribute.id).where(col(models.Attribute.link_id).in_(ids))).all()),
+        len(
+            session.execute(
+                select(models.Translation.id).where(col(models.Translation.entity_id).in_(ids))
+            ).all()
+        ),
+    )
+
+
+def test_what_is_erased_leaves_no_topics_and_translations(tal: Session, now: datetime) -> None:
+    service = entity_id(REGION, "service", "jobcenter")
+    everything = {*tal.exec(select(models.Service.id)), *tal.exec(select(models.Translation.entity_id))}
+    others = everything - {service}
+    kept = rows_of(tal, *others)
+    before = rows_of(tal, service)
+    assert min(*before, *kept) > 0
+    editing.set_status(tal, REGION, "service", "jobcenter", Status.ARCHIVED, author=None, now=now)
+    assert rows_of(tal, service) == before, "it can be put back with everything"
+    editing.erase_archived(tal, REGION, now=now + timedelta(days=91))
+    assert rows_of(tal, service) == (0, 0)
+    assert rows_of(tal, *others) == kept
+
+
+def test_places_of_an_erased_organization_leave_no_translations(tal: Session, now: datetime) -> None:
+    organization = an_organization(tal, "weg", region=REGION)
+    house = a_location(tal, "altes-haus", organization=organization, region=REGION)
+    ids = (organization.id, house.id)
+    for id_, entity in zip(ids, ("organization", "location"), strict=True):
+        tal.add(
+            models.Translation(
+                id=entity_id(REGION, "translation", str(id_)), region=REGION, entity=entity, entity_id=id_,
+                field="description", language="en", text="Gone", source_hash="0" * 12, last_modified=now,
+            )
+        )  # fmt: skip
+    tal.flush()
+    editing.set_status(tal, REGION, "organization", "weg", Status.ARCHIVED, author=None, now=now)
+    assert editing.erase_archived(tal, REGION, now=now + timedelta(days=91)) == ["weg"]
+    assert rows_of(tal, *ids) == (0, 0)
 
 
 def test_free_places_are_no_edit(tal: Session, now: datetime) -> None:

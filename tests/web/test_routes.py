@@ -44,6 +44,7 @@ PAGES: dict[str, Examples] = {
     "public.topics": no_values,
     "public.topic": some_topics,
     "public.help_now": no_values,
+    "public.quality": no_values,
     "public.offline": no_values,
     "public.components": no_values,
     "public.editorial": lambda portal: [{"slug": slug} for slug in EDITORIAL],

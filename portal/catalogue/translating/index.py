@@ -63,6 +63,15 @@ class TranslationIndex:
         self._lines: tuple[Line, ...] = ()
         self._lock = threading.Lock()
 
+    @property
+    def is_read(self) -> bool:
+        """Before that, `lines` takes seconds where there are thousands of offers; later it is quick."""
+        return self._revision >= 0
+
+    @property
+    def is_busy(self) -> bool:
+        return self._lock.locked()
+
     def lines(self, session: Session) -> tuple[Line, ...]:
         """Offers, places, organizations, terms; each by name."""
         with self._lock:

@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_login import LoginManager
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
@@ -88,10 +88,12 @@ def build_admin(portal: "Portal") -> Flask:
             app.extensions["admin_theme"] = portal.region.theme
             renderer.restyle({"admin": admin_css(portal)})
             app.extensions["admin_policy"] = admin_policy(renderer)
-        code = best_language(request, list(languages))
-        current.begin(portal, languages[code])
+        g.lang = best_language(request, list(languages))
+        current.begin(portal, languages[g.lang])
         chosen = guard.language_of_user()
         if chosen in languages:
+            # Components of the public pages look for the language of the page there.
+            g.lang = chosen
             current.begin(portal, languages[chosen])
 
     guard.install(app)

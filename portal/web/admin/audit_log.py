@@ -36,15 +36,19 @@ def register(bp: Blueprint) -> None:
 
 _THINGS: Mapping[str, str] = {
     "sign_in": N_("Sign-in"),
+    "account": N_("Own account"),
     "user": N_("Account"),
-    "password": N_("Password"),
-    "passkey": N_("Passkey"),
-    "second_factor": N_("Second factor"),
     "service": N_("Offer"),
     "organization": N_("Organization"),
     "location": N_("Place"),
     "proposal": N_("Proposal"),
     "report": N_("Report of a visitor"),
+    "confirmation": N_("Question whether all is right"),
+    "translation": N_("Translation"),
+    "duplicates": N_("Entry that looks like another one"),
+    "word": N_("Word without result"),
+    "clearing": N_("Questionnaire"),
+    "settings": N_("Settings"),
     "list": N_("List"),
     "audit": N_("Log"),
 }
@@ -52,7 +56,20 @@ _DEEDS: Mapping[str, str] = {
     "done": N_("succeeded"),
     "failed": N_("failed"),
     "locked": N_("blocked after too many tries"),
+    "second_factor_failed": N_("second factor was wrong"),
     "ended": N_("ended"),
+    "app_added": N_("code app set up"),
+    "app_removed": N_("code app taken away"),
+    "passkey_added": N_("passkey set up"),
+    "passkey_removed": N_("passkey taken away"),
+    "codes_renewed": N_("new recovery codes"),
+    "password_changed": N_("password changed"),
+    "sessions_ended": N_("signed out everywhere else"),
+    "joined": N_("came in by the invitation"),
+    "link_asked": N_("asked for a link for a new password"),
+    "password_reset": N_("new password by mail"),
+    "role_given": N_("role given"),
+    "role_taken": N_("role taken away"),
     "invited": N_("invited"),
     "disabled": N_("shut out"),
     "enabled": N_("let in again"),
@@ -65,22 +82,44 @@ _DEEDS: Mapping[str, str] = {
     "put_back": N_("put back from the archive"),
     "restored": N_("older version put back"),
     "erased": N_("erased"),
+    "deleted": N_("taken away"),
+    "merged": N_("merged with another one"),
+    "capacity": N_("free places told"),
     "confirmed": N_("confirmed"),
     "review_set": N_("next question set"),
     "proposed": N_("proposed"),
     "accepted": N_("accepted"),
     "rejected": N_("refused"),
+    "draft": N_("kept as a draft"),
+    "made": N_("sent in"),
+    "received": N_("received"),
+    "decided": N_("decided"),
+    "reopened": N_("opened again"),
+    "asked": N_("sent to the organization"),
+    "reminded": N_("sent a second time"),
+    "escalated": N_("passed on to the coordinators"),
+    "answered": N_("answered"),
+    "drafted": N_("drafted by the machine"),
+    "distinct": N_("is another one indeed"),
+    "text_saved": N_("text changed"),
+    "text_put_back": N_("older text put back"),
+    "case_saved": N_("test case kept"),
+    "case_removed": N_("test case removed"),
+    "reset": N_("as delivered again"),
     "exported": N_("exported"),
-    "dismissed": N_("dismissed"),
+    "imported": N_("imported"),
 }
+_OTHERWISE: Mapping[str, str] = {"proposal.withdrawn": N_("taken back")}
+"""Actions whose deed means something else there."""
 
 
 def action_words(action: str) -> str:
     """In words as far as they are known; the rest as it is written."""
     thing, _, deed = action.partition(".")
-    if thing not in _THINGS or deed not in _DEEDS:
+    words = _OTHERWISE.get(action) or _DEEDS.get(deed)
+    if thing not in _THINGS or words is None:
         return action
-    return f"{gettext(_THINGS[thing])}: {gettext(_DEEDS[deed])}"
+    return f"{gettext(_THINGS[thing])}: {gettext(words)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from portal.catalogue.revision import text_hash
 from portal.clearing import KINDS, Clearing, ClearingError, Need, SourceText
 from portal.clearing import Path as ClearingPath
 from portal.clearing.loading import QUESTIONNAIRE_FILE, ROUTING_FILE
-from portal.clearing.schema import QuestionnaireSpec, RoutingSpec
+from portal.clearing.schema import QuestionnaireSpec, RoutingSpec, Wording
 from portal.web.admin.guard import me, needs
 from portal.web.admin.paging import Paging
 from portal.web.admin.rendering import render, say
@@ -126,6 +126,10 @@ def _any_text(text: Any) -> str:
     return german(text if isinstance(text, str) else next(iter(text.values())))
 
 
+def _worded(wording: Wording) -> str:
+    return _any_text(dict(wording.by_audience))
+
+
 def kind_name(code: str) -> str:
     term = current_portal().catalogue.term("contact_kinds", code)
     return term.name if term else code
@@ -134,20 +138,17 @@ def kind_name(code: str) -> str:
 class Reader:
     """Turns the conditions of the files into sentences."""
 
-    def __init__(self, given: _Files) -> None:
-        special = {option.id: option for option in given.questionnaire.special_options}
+    def __init__(self) -> None:
         self.questions: dict[str, str] = {}
         self.options: dict[str, dict[str, str]] = {}
-        for question in given.questionnaire.questions:
-            self.questions[question.id] = _any_text(question.text)
+        for question in current_portal().clearing.questions:
+            self.questions[question.id] = _worded(question.wording)
             self.options[question.id] = {
-                option.id: _any_text(option.text or (special[option.id].text if option.id in special else None)
-                                     or option.id)
-                for option in question.options
-            }  # fmt: skip
+                option.id: _worded(option.wording) for option in question.all_options
+            }
             if question.type == "place":
-                self.options[question.id].setdefault("inside", gettext("a place in this county"))
-                self.options[question.id].setdefault("outside", gettext("a place outside of it"))
+                self.options[question.id]["inside"] = gettext("a place in this county")
+                self.options[question.id]["outside"] = gettext("a place outside of it")
 
     def read(self, source: Mapping[str, Any] | None) -> Sentence | None:
         """None: always."""
@@ -207,8 +208,8 @@ class QuestionLine:
 
 @needs(Permission.CLEARING)
 def clearing() -> Response:
-    given = files()
-    reader = Reader(given)
+    given, portal = files(), current_portal()
+    reader = Reader()
     lines = [
         QuestionLine(
             question.id,
@@ -223,7 +224,7 @@ def clearing() -> Response:
                     reader.options[question.id][option.id],
                     gettext("a sign of danger: a safe contact stands on top") if option.safety else "",
                 )
-                for option in question.options
+                for option in portal.clearing.question(question.id).all_options
             ),
         )
         for number, question in enumerate(given.questionnaire.questions, 1)
@@ -286,7 +287,7 @@ class RuleLine:
 @needs(Permission.CLEARING)
 def rules() -> Response:
     given = files()
-    reader = Reader(given)
+    reader = Reader()
     wanted = request.args.get("kind", "")
     wanted = wanted if wanted in KINDS else ""
     today = current_portal().catalogue.today
@@ -481,7 +482,7 @@ class Tried:
 def try_it() -> Response:
     given = _given_answers()
     tried = _tried(given) if request.method == "POST" else None
-    reader = Reader(files())
+    reader = Reader()
     portal = current_portal()
     questions = [
         TriedQuestion(
@@ -489,11 +490,7 @@ def try_it() -> Response:
             reader.questions[question.id],
             question.type == "multiple",
             question.type == "place",
-            tuple(
-                (option.id, reader.options[question.id][option.id])
-                for option in question.options
-                if option.id in reader.options[question.id]
-            ),
+            tuple(reader.options[question.id].items()),
             frozenset(given.get(question.id, ())),
             next(iter(given.get(question.id, ())), "") if question.type == "place" else "",
         )
@@ -532,7 +529,7 @@ def _tried(given: Mapping[str, list[str]]) -> Tried:
     path = clearing.walk(answers)
     outcome = clearing.route(path, switches=portal.switches, today=portal.catalogue.today)
     specs = {rule.id: rule for rule in files().routing.rules}
-    reader = Reader(files())
+    reader = Reader()
     unused = [reader.questions[name] for name in answers if name not in path.answers]
     return Tried(
         tuple(

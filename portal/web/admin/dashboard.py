@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Response, current_app, url_for
+from flask import Blueprint, Response, abort, url_for
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import col
 
@@ -14,17 +14,18 @@ from portal.accounts.outbox import GIVEN_UP_AFTER
 from portal.accounts.permissions import Permission
 from portal.catalogue import addresses_check, overview, proposals, reports
 from portal.catalogue.models import Proposal
-from portal.catalogue.translation_gaps import MISSING, OUTDATED
 from portal.web.admin.guard import me, needs
-from portal.web.admin.lists import scope, translation_gaps
+from portal.web.admin.lists import scope
 from portal.web.admin.paging import Paging
 from portal.web.admin.reach import organizations_for, services_for
 from portal.web.admin.rendering import render
 from portal.web.admin.review import queue
 from portal.web.admin.times import moment
+from portal.web.admin.translations import is_counted, numbers_of_states
 from portal.web.current import current_portal
 from portal.web.database import current_session
 from portal.web.public import presenting
+from portal.web.responses import wants_fragment
 from portal.web.texts import N_, gettext
 
 MOST_MISSES = 8
@@ -71,8 +72,13 @@ class ProposalLine:
 @needs(Permission.SIGN_IN)
 def dashboard() -> Response:
     session, user = current_session(), me()
+    if wants_fragment():
+        return _languages_alone()
     sees = user.may(Permission.SEE_CATALOGUE)
     groups = [group for group in _groups() if group.figures] if sees else []
+    translates = user.may(Permission.TRANSLATE)
+    counted = translates and is_counted()
+    languages = _languages() if counted else ()
     misses = None
     if user.powers.may_everywhere(Permission.EDIT):
         misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
@@ -86,23 +92,53 @@ def dashboard() -> Response:
         kept=kept,
         proposals=own,
         misses=misses,
-        misses_url=_url("admin.words"),
-        done=not groups and not kept and not (misses and misses.total),
+        languages=languages,
+        languages_wait=translates and not counted,
+        all_translated=False,
+        done=not groups
+        and not kept
+        and not languages
+        and not (misses and misses.total)
+        and (counted or not translates),
     )
 
 
-def _url(endpoint: str) -> str:
-    """Empty when there is no such page in this installation."""
-    return url_for(endpoint) if endpoint in current_app.view_functions else ""
+def _languages_alone() -> Response:
+    """The page asks for them again until they are counted."""
+    if not me().may(Permission.TRANSLATE):
+        abort(403)
+    counted = is_counted()
+    return render(
+        "admin/dashboard.html",
+        fragment="translations",
+        languages=_languages() if counted else (),
+        languages_wait=not counted,
+        all_translated=counted,
+    )
+
+
+def _languages() -> tuple[Figure, ...]:
+    found = []
+    for code, states in numbers_of_states().items():
+        name = presenting.language_name(code)
+        for state, words, why in (
+            ("missing", gettext("Not translated: %(language)s", language=name), ""),
+            (
+                "outdated",
+                gettext("Outdated: %(language)s", language=name),
+                gettext("The German text has changed since."),
+            ),
+        ):
+            url = url_for("admin.translations", language=code, state=state)
+            found.append(Figure(states[state], words, url, why))
+    return tuple(figure for figure in found if figure.number)
 
 
 def _groups() -> list[Group]:
     session, user = current_session(), me()
     edits = user.may(Permission.EDIT)
     # Whoever may change entries is told of those; an editor of all that belong to the own organization.
-    found = overview.figures(
-        session, scope(Permission.EDIT if edits else Permission.SEE_CATALOGUE), translation_gaps()
-    )
+    found = overview.figures(session, scope(Permission.EDIT if edits else Permission.SEE_CATALOGUE))
     region = scope().region
 
     def listed(attention: str, state: str = "published") -> str:
@@ -165,24 +201,6 @@ def _groups() -> list[Group]:
             gettext("The public does not see them yet."),
         ),
     ]
-    languages = []
-    for code in translation_gaps().languages:
-        name = presenting.language_name(code)
-        languages.append(
-            Figure(
-                found.missing_translations[code],
-                gettext("Not translated: %(language)s", language=name),
-                listed(MISSING + code),
-            )
-        )
-        languages.append(
-            Figure(
-                found.outdated_translations[code],
-                gettext("Outdated: %(language)s", language=name),
-                listed(OUTDATED + code),
-                gettext("The German text has changed since."),
-            )
-        )
     machine = []
     if user.may(Permission.USERS):
         machine.append(
@@ -199,7 +217,6 @@ def _groups() -> list[Group]:
             (N_("People wait for an answer"), people),
             (N_("Is it still right?"), trust),
             (N_("What is missing"), gaps),
-            (N_("Languages"), languages),
             (N_("Technology"), machine),
         )
     ]

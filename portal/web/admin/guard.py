@@ -5,7 +5,7 @@ Nothing is open by default: a view that names neither a permission nor `open_to_
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
@@ -28,6 +28,8 @@ from portal.web.database import current_session
 from portal.web.security import bind_session, check_token, is_from_elsewhere
 
 RECENT = timedelta(minutes=15)
+KEEPS = "admin.keep_form"
+"""Endpoint that pages send what is being typed to."""
 _UNKEPT = re.compile(r"form_page|csrf_token|credential|code|recovery_code|token|(.+_)?password(_.+)?")
 """Names of fields that are never kept."""
 
@@ -149,6 +151,9 @@ def recently_confirmed(view: View) -> View:
 def install(app: Flask) -> None:
     @app.before_request
     def guard() -> BaseResponse | None:
+        if request.method == "HEAD":
+            # Views ask for GET, and take everything else for something that was sent; this only looks.
+            request.method = "GET"
         bind_session(lambda: secrets.token_urlsafe(9))
         if request.endpoint is None or request.endpoint == "static":
             return None
@@ -162,7 +167,19 @@ def install(app: Flask) -> None:
                 return refused
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             check_token(request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", ""))
+        if any("\0" in text for text in _everything_sent()):
+            abort(400)  # No browser sends it, and PostgreSQL cannot keep it.
         return None
+
+
+def _everything_sent() -> Iterator[str]:
+    yield from (str(value) for value in (request.view_args or {}).values())
+    for values in (request.args, request.form):
+        for name, value in values.items(multi=True):
+            yield name
+            yield value
+    for file in request.files.values():
+        yield file.filename or ""
 
 
 def _refused(view: Any, permission: Permission) -> BaseResponse | None:
@@ -222,9 +239,10 @@ def _split(address: str) -> SplitResult:
 def keep_typed() -> bool:
     """Keep the fields of this request for the user whose cookie it brings, also when the session ran out.
 
-    Never what another site sends: the user would find its words in the form and take them for their own.
+    Never what another site sends: the user would find its words in the form and take them for their own. And only the
+    form of the page itself: a button beside it sends a word or two, which would come back in place of everything.
     """
-    if is_from_elsewhere():
+    if is_from_elsewhere() or (request.path != form_page() and request.endpoint != KEEPS):
         return False
     token = cookie_session.get("_user_id")
     found = users.sign_in_of(current_session(), token) if isinstance(token, str) else None
@@ -318,6 +336,22 @@ def own_organization_or_404(slug: str, permission: Permission) -> models.Organiz
     found = current_session().get(
         models.Organization, models.entity_id(portal.region.slug, "organization", slug)
     )
-    if found is None or not me().powers.may_for(permission, organization_id=found.id):
+    if found is None or not may_for_organization(found.id, permission):
         abort(404)
     return found
+
+
+def may_for_organization(organization_id: UUID, permission: Permission) -> bool:
+    """A coordinator for a part of the county has those organizations whose offers all lie in that part."""
+    from portal.catalogue.overview import organization_areas
+
+    powers = me().powers
+    # Most people need no look at the offers.
+    return powers.may_for(permission, organization_id=organization_id) or (
+        powers.may(permission)
+        and powers.may_for(
+            permission,
+            organization_id=organization_id,
+            areas=organization_areas(current_session(), [organization_id]).get(organization_id, ()),
+        )
+    )

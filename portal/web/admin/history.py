@@ -91,7 +91,9 @@ def subject_or_404(entity: str, slug: str) -> Subject:
 
 
 def _may(permission: Permission, region: str, entity: str, id_: UUID, record: Mapping[str, Any]) -> bool:
-    owner = id_ if entity == "organization" else entity_id(region, "organization", record["organization"])
+    if entity == "organization":
+        return may_for_organization(id_, permission)
+    owner = entity_id(region, "organization", record["organization"])
     areas = record["service_areas"] if entity == "service" else [record.get("place")]
     return me().powers.may_for(
         permission, organization_id=owner, areas=[area for area in areas if area is not None]

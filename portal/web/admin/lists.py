@@ -17,7 +17,7 @@ from portal.accounts import audit
 from portal.accounts.permissions import PERMISSIONS, Permission
 from portal.catalogue import editing, models, overview
 from portal.catalogue.editing import Conflict, InvalidEntry, StillUsed, UnknownEntry
-from portal.catalogue.models import Status
+from portal.catalogue.models import Status, entity_id
 from portal.catalogue.overview import (
     ContactLine,
     Facets,
@@ -281,7 +281,7 @@ def _service_line(line: ServiceLine) -> Line:
 
 
 def _organization_line(line: OrganizationLine) -> Line:
-    opens = may_open(Permission.SEE_CATALOGUE, line.id)
+    opens = may_open(Permission.SEE_CATALOGUE, line.id, line.areas)
     cells = {
         "name": Cell(line.name, url_for("admin.edit_organization", slug=line.slug) if opens else ""),
         "kind": Cell(line.kind),
@@ -294,7 +294,7 @@ def _organization_line(line: OrganizationLine) -> Line:
         "changed": Cell(short_day(line.last_modified)),
         "slug": Cell(line.slug),
     }
-    return Line(line.slug, line.name, may_open(Permission.EDIT, line.id), cells)
+    return Line(line.slug, line.name, may_open(Permission.EDIT, line.id, line.areas), cells)
 
 
 def _location_line(line: LocationLine) -> Line:
@@ -804,7 +804,7 @@ def _bulk(
     slugs = list(dict.fromkeys(request.form.getlist("chosen")))[:MOST_AT_ONCE]
     if change is None:
         return redirect(back, code=303)
-    names = overview.names(current_session(), scope().region, entity, slugs)
+    names = _names(entity, slugs)
     slugs = [slug for slug in slugs if slug in names]
     if not slugs:
         say(gettext("Please tick at least one entry first."), "wrong")
@@ -831,6 +831,25 @@ def _bulk(
         back=back,
         back_label=gettext(kind.title),
     )
+
+
+def _names(entity: Literal["service", "organization"], slugs: Sequence[str]) -> dict[str, str]:
+    """Slug → name; of what the user may not see only the slug they sent, because a draft's name is not public."""
+    session, region = current_session(), scope().region
+    found = overview.names(session, region, entity, slugs)
+    if me().powers.may_everywhere(Permission.SEE_CATALOGUE):
+        return found
+    ids = [entity_id(region, entity, slug) for slug in found]
+    seen = {
+        entry.slug
+        for entry in editing.entries(session, region, entity, ids)
+        if may_open(
+            Permission.SEE_CATALOGUE,
+            entry.row.organization_id if entity == "service" else entry.id,
+            entry.record.service_areas if entity == "service" else (),
+        )
+    }
+    return {slug: name if slug in seen else slug for slug, name in found.items()}
 
 
 def _bulk_page(
@@ -891,9 +910,11 @@ def _apply(entity: Literal["service", "organization"], slug: str, wish: Wish) ->
     region = scope().region
     try:
         found = editing.entry(session, region, entity, slug)
-        areas = found.record.service_areas if entity == "service" else ()
-        owner = found.row.organization_id if entity == "service" else found.id
-        if not may_open(Permission.EDIT, owner, areas):
+        if entity == "organization":
+            allowed = guard.may_for_organization(found.id, Permission.EDIT)
+        else:
+            allowed = may_open(Permission.EDIT, found.row.organization_id, found.record.service_areas)
+        if not allowed:
             return gettext("You may change only what lies in your own area.")
         action, details = _change(found, entity, wish, region, now)
     except UnknownEntry:

@@ -64,6 +64,8 @@ class QueueLine:
 
 def may_decide(proposal: Proposal) -> bool:
     """Of the entry as it is proposed; what an entry serves now is checked again before it is written."""
+    if proposal.entity == "organization":
+        return may_for_organization(proposal.entity_id, Permission.EDIT)
     record = proposal.record
     areas = record.get("service_areas") if proposal.entity == "service" else [record.get("place")]
     return me().powers.may_for(
@@ -74,24 +76,21 @@ def may_decide(proposal: Proposal) -> bool:
 
 
 def _owner(proposal: Proposal) -> UUID | None:
-    if proposal.entity == "organization":
-        return proposal.entity_id
     slug = proposal.record.get("organization")
     return entity_id(proposal.region, "organization", slug) if slug else proposal.organization_id
 
 
 def may_decide_now(proposal: Proposal, current: Entry | None) -> bool:
-    if current is None:
+    if current is None or proposal.entity == "organization":
         return may_decide(proposal)
     record = editing.plain(current.record)
-    areas: Sequence[str | None]
-    if proposal.entity == "organization":
-        owner, areas = current.id, ()
-    else:
-        owner = current.row.organization_id
-        areas = record["service_areas"] if proposal.entity == "service" else [record.get("place")]
+    areas: Sequence[str | None] = (
+        record["service_areas"] if proposal.entity == "service" else [record.get("place")]
+    )
     return may_decide(proposal) and me().powers.may_for(
-        Permission.EDIT, organization_id=owner, areas=[area for area in areas if area is not None]
+        Permission.EDIT,
+        organization_id=current.row.organization_id,
+        areas=[area for area in areas if area is not None],
     )
 
 

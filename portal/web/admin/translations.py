@@ -3,6 +3,7 @@
 import base64
 import binascii
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from portal.catalogue.translating.texts import (
     subject,
 )
 from portal.catalogue.vocabulary import SOURCE_LANGUAGE
+from portal.web import mail
 from portal.web.admin.differences import DiffLine, word_pieces
 from portal.web.admin.editing.wording import label
 from portal.web.admin.guard import me, needs, typed_before
@@ -194,6 +196,26 @@ def translation_index() -> TranslationIndex:
         known = TranslationIndex(current_portal().region.slug, languages)
         current_app.extensions["translation_index"] = known
     return known
+
+
+def is_counted() -> bool:
+    """Whether `numbers_of_states` answers at once. If not, counting begins beside this request."""
+    index = translation_index()
+    if not index.is_read and not index.is_busy:
+        sessions = current_portal().store.sessions
+
+        def read() -> None:
+            with sessions() as session:
+                index.lines(session)
+
+        mail.in_background(read)
+    return index.is_read
+
+
+def numbers_of_states() -> dict[str, Counter[str]]:
+    """Language → how many entries the list shows for each state."""
+    lines = _lines()
+    return {code: facets(lines, code).states for code in _languages()}
 
 
 def _may(found: Line | Subject) -> bool:

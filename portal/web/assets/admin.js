@@ -106,6 +106,7 @@ for (const button of document.querySelectorAll("[data-print]")) {
   }
   form.addEventListener("input", (event) => { if (!event.target.matches("[data-filter]")) changed(); });
   form.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.closest(".meter")) return; // It only says how a text reads; nobody typed anything.
     changed();
     event.target.querySelector("[data-new] :is(input:not([type=hidden]), select)")?.focus();
   });

@@ -1,9 +1,11 @@
 """What needs me today, and that every number is the length of the list behind it."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlmodel import Session
 
 from portal.accounts import forms
@@ -11,6 +13,7 @@ from portal.accounts.models import Letter
 from portal.catalogue import editing, models, proposals
 from portal.catalogue.models import entity_id
 from portal.catalogue.queries import ServiceView
+from portal.web import mail
 from portal.web.application import Portal
 from tests.web.admin.conftest import NOW, MakeUser, SignIn
 from tests.web.admin.pages import AdminClient
@@ -22,6 +25,13 @@ REGION = "musterkreis"
 def figures(page: Page) -> dict[str, int]:
     """Address → number."""
     return {str(a["href"]): int(text_of(a.select_one(".figure"))) for a in page.all(".figures a")}
+
+
+def part(client: AdminClient, address: str) -> Page:
+    """What htmx gets from there."""
+    response = client.client.get(address, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    return Page(BeautifulSoup(response.get_data(as_text=True), "html5lib"), response, address)
 
 
 @pytest.fixture
@@ -78,14 +88,44 @@ def test_every_number_is_the_length_of_its_list(admin: AdminClient, trouble: mod
     for wanted in ("/admin/review", "/admin/reports", "/admin/confirmations", "/admin/links"):
         assert found[wanted] >= 1, wanted
     assert any("attention=ends_soon" in url for url in found)
-    assert any("attention=outdated-en" in url for url in found)
+    assert found["/admin/translations?language=en&state=outdated"] >= 1
     for url, number in found.items():
         page = admin.page(url)
-        if url.startswith("/admin/services"):
+        if url.startswith("/admin/translations"):
+            assert int(text_of(page.one("#list [role=status]")).split()[0]) == number, url
+        elif url.startswith("/admin/services"):
             assert int(text_of(page.one("[data-announce]")).split()[0]) == number, url
         elif url == "/admin/review":
             assert len(page.all("tbody tr")) == number
-    assert trouble.name in admin.page(next(url for url in found if "outdated-en" in url)).text
+    assert trouble.name in admin.page("/admin/translations?language=en&state=outdated").text
+
+
+def test_translations_are_counted_beside_the_page(
+    admin: AdminClient, trouble: models.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look after a start must not wait until thousands of offers are read."""
+    later: list[Callable[[], object]] = []
+    monkeypatch.setattr(mail, "in_background", later.append)
+    page = admin.page("/admin/")
+    waiting = page.one("#languages")
+    assert waiting.select_one("a")["href"] == "/admin/translations", "without JavaScript"
+    assert not any("/admin/translations?" in url for url in figures(page))
+    ask = part(admin, str(waiting["data-hx-get"]))
+    assert ask.one("#languages")["data-hx-trigger"] == "load delay:1s"
+    assert not ask.all("h1"), "only this part"
+    later[0]()
+    ready = part(admin, str(waiting["data-hx-get"]))
+    assert figures(ready) and "data-hx-get" not in ready.one("#languages").attrs
+    now = figures(admin.page("/admin/"))
+    assert figures(ready).items() <= now.items(), "from now on they stand in the page at once"
+
+
+def test_who_translates_nothing_is_not_told_of_languages(
+    signed_in: SignIn, trouble: models.Service, service: ServiceView
+) -> None:
+    editor = signed_in("editor", organization=service.organization.slug)
+    assert not any("translations" in url for url in figures(editor.page("/admin/")))
+    assert editor.client.get("/admin/", headers={"HX-Request": "true"}).status_code == 403
 
 
 def test_numbers_of_an_editor_are_of_the_own_organization(
@@ -157,7 +197,9 @@ def test_words_in_vain_are_for_those_who_keep_the_whole_county(
         )
     )
     database.commit()
-    assert "mofa fahren" in admin.page("/admin/").text
+    page = admin.page("/admin/")
+    assert "mofa fahren" in page.text
+    assert "mofa fahren" in admin.page(str(page.one("section[aria-labelledby=misses] a.btn")["href"])).text
     editor = signed_in("editor", organization=service.organization.slug)
     assert "mofa fahren" not in editor.page("/admin/").text
 

@@ -110,7 +110,7 @@ def test_a_save_stands_in_record_history_and_log(
     newest = database.exec(select(EntryVersion).order_by(col(EntryVersion.number).desc())).first()
     assert newest is not None
     assert (newest.comment, newest.fields) == ("Der Name war zu lang", ["name"])
-    event = database.exec(select(AuditEvent).where(AuditEvent.action == "entry.edited")).one()
+    event = database.exec(select(AuditEvent).where(AuditEvent.action == "service.saved")).one()
     assert (event.entity_name, event.details["fields"]) == ("Wir sortieren das", ["name"])
     page = admin.page(path)
     assert page.h1 == "Wir sortieren das"

@@ -1,6 +1,6 @@
 """What can be chosen in the fields of the edit pages: pairs of value and words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -134,8 +134,18 @@ def organization_name(session: Session, slug: str) -> str:
     return str(found or slug)
 
 
-def places(session: Session, organization_slug: str, chosen: Sequence[str]) -> Options:
-    """Places of the organization, of those above and below it, and those that are used already."""
+def places(
+    session: Session,
+    organization_slug: str,
+    chosen: Sequence[str],
+    *,
+    allowed: Collection[UUID] | None,
+    used: Collection[str],
+) -> Options:
+    """Places of the organization, of those above and below it, and those that are chosen already.
+
+    Whoever is limited to `allowed` organizations reads of others only what the entry has `used` before.
+    """
     region = current_portal().region.slug
     organization, location, address = (
         table(models.Organization),
@@ -147,8 +157,8 @@ def places(session: Session, organization_slug: str, chosen: Sequence[str]) -> O
             organization.c.region == region, organization.c.slug == organization_slug
         )
     ).first()
-    near: list[Any] = [location.c.slug.in_(list(chosen))]
-    if owner is not None:
+    near: list[Any] = [location.c.slug.in_([slug for slug in chosen if allowed is None or slug in used])]
+    if owner is not None and (allowed is None or owner.id in allowed):
         family = select(organization.c.id).where(organization.c.parent_organization_id == owner.id)
         near += [location.c.organization_id == owner.id, location.c.organization_id.in_(family)]
         if owner.parent_organization_id:

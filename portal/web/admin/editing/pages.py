@@ -257,7 +257,9 @@ class Page:
         kept = forms.kept(self.session, me().user.id, self.path)
         if kept is not None:
             tree = nested((name, value) for name, value in kept.fields)
-            return self.show(tree, kept_at=kept.kept_at)
+            # Without it, it was only a button that was sent too late.
+            if "base" in tree:
+                return self.show(tree, kept_at=kept.kept_at)
         return self.show(self.stored_tree())
 
     def stored_tree(self) -> Node:
@@ -371,11 +373,7 @@ class Page:
                 fields.append("review")
         if fields or action == "confirm" or self.current is None:
             self._audit(
-                "entry.confirmed"
-                if action == "confirm"
-                else "entry.edited"
-                if self.current
-                else "entry.created",
+                "confirmed" if action == "confirm" else "saved" if self.current else "created",
                 saved.entry,
                 fields=fields,
             )
@@ -473,7 +471,11 @@ class Page:
             areas = [record.place]
         owner = record.slug if self.entity == "organization" else record.organization
         id_ = entity_id(self.region, "organization", owner)
-        if powers.may_for(permission, organization_id=id_, areas=areas):
+        if self.entity == "organization":
+            allowed = guard.may_for_organization(id_, permission)
+        else:
+            allowed = powers.may_for(permission, organization_id=id_, areas=areas)
+        if allowed:
             return []
         limited = powers.organizations(permission)
         if limited is not None and id_ not in limited:
@@ -485,10 +487,10 @@ class Page:
         forms.discard(self.session, me().user.id, self.path)
         self.session.commit()
 
-    def _audit(self, action: str, found: Entry, **details: Any) -> None:
+    def _audit(self, deed: str, found: Entry, **details: Any) -> None:
         audit.record(
             self.session,
-            action,
+            f"{self.entity}.{deed}",
             now=current_portal().now(),
             actor=me(),
             region=self.region,
@@ -516,11 +518,11 @@ class Page:
     def change_state(self, verb: str, tree: Node) -> BaseResponse:
         if not self.may_edit or self.current is None or self.entity == "location":
             abort(404)
-        status = {
-            "withdraw": Status.DRAFT,
-            "archive": Status.ARCHIVED,
-            "restore": Status.DRAFT,
-            "publish_only": Status.PUBLISHED,
+        status, deed = {
+            "withdraw": (Status.DRAFT, "withdrawn"),
+            "archive": (Status.ARCHIVED, "archived"),
+            "restore": (Status.DRAFT, "put_back"),
+            "publish_only": (Status.PUBLISHED, "published"),
         }[verb]
         target = url_for(ENDPOINTS[self.entity], slug=self.current.slug)
         try:
@@ -538,7 +540,7 @@ class Page:
             self.session.rollback()
             say(self._used_words(used), "wrong")
             return redirect(target, code=303)
-        self._audit(f"entry.{status.value}", saved.entry)
+        self._audit(deed, saved.entry)
         self.session.commit()
         say(
             {
@@ -568,7 +570,7 @@ class Page:
                 "wrong",
             )
             return redirect(self.path, code=303)
-        self._audit("entry.deleted", self.current, reason=bool(text(tree, "comment")))
+        self._audit("deleted", self.current, reason=bool(text(tree, "comment")))
         self._done()
         say(gettext("The place is gone. Its history is kept."))
         return redirect(url_for("admin.edit_organization", slug=self.current.record.organization), code=303)
@@ -768,7 +770,13 @@ class Page:
                 "terms": choices.terms,
                 "costs": choices.words("cost.option"),
                 "areas": choices.areas(session, areas),
-                "places": choices.places(session, organization, [slug for slug in chosen if slug]),
+                "places": choices.places(
+                    session,
+                    organization,
+                    [slug for slug in chosen if slug],
+                    allowed=me().powers.organizations(Permission.SEE_CATALOGUE),
+                    used=self._used_places(),
+                ),
                 "capacities": choices.words("capacity"),
             }
         elif self.entity == "organization":
@@ -778,6 +786,14 @@ class Page:
             found["municipalities"] = choices.municipalities(session)
             found["location_types"] = choices.words("location_type")
         return found
+
+    def _used_places(self) -> set[str]:
+        """By the entry as it is stored, or as it was when the user proposed to change it."""
+        stored = editing.plain(self.current.record) if self.current else {}
+        proposed = self.proposal.base if self.proposal else {}
+        return {
+            at["location"] for record in (stored, proposed) for at in (record or {}).get("locations") or ()
+        }
 
     def _organization_options(self) -> choices.Options:
         """Empty when there is nothing to choose: for an entry that is there, unless somebody asks for it."""
