@@ -821,7 +821,8 @@ def organizations(
     phones = _first_phones(session, "organization_id", [row.id for row in rows])
     areas = {} if scope.is_everything else organization_areas(session, [row.id for row in rows])
     lines = [
-        OrganizationLine(**row._mapping, phone=phones.get(row.id), areas=areas.get(row.id, ())) for row in rows
+        OrganizationLine(**row._mapping, phone=phones.get(row.id), areas=areas.get(row.id, ()))
+        for row in rows
     ]
     return Listed(lines, _number(session, _organization, conditions, len(lines), limit, offset))
 
@@ -1199,12 +1200,11 @@ def organization_areas(session: Session, ids: Collection[UUID]) -> dict[UUID, tu
 
     An offer without an area counts as one for everywhere (an empty area), which lies in no part of the county.
     """
-    served = table(models.ServiceArea)
     published: dict[UUID, set[str]] = defaultdict(set)
     others: dict[UUID, set[str]] = defaultdict(set)
     for row in session.execute(
-        select(_service.c.organization_id, _service.c.status, func.coalesce(served.c.area, "").label("area"))
-        .outerjoin(served, served.c.service_id == _service.c.id)
+        select(_service.c.organization_id, _service.c.status, func.coalesce(_area.c.area, "").label("area"))
+        .outerjoin(_area, _area.c.service_id == _service.c.id)
         .where(_service.c.organization_id.in_(ids))
         .distinct()
     ):

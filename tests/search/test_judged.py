@@ -29,6 +29,9 @@ from tests.search.conftest import SECRET
 
 HERE = Path(__file__).parent
 JUDGED, BLIND = HERE / "judged.yaml", HERE / "blind.yaml"
+"""The blind set is only measured. Whoever looks at a query of it moves all of it to the judged ones; until somebody
+writes a new set, there is no such file."""
+BLIND_LIMITS = {"success": 0.95, "urgent": 0.95, "false_alarms": 0.02}
 
 
 @pytest.fixture(scope="module", params=["whoosh", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -45,13 +48,17 @@ def measured(
         yield _measure(Settings(**common, database_url=url, search="postgres"))
 
 
+def _files() -> list[Path]:
+    return [path for path in (JUDGED, BLIND) if path.exists()]
+
+
 def _measure(settings: Settings) -> dict[Path, tuple[Judgement, ...]]:
     prepare(settings, lambda line: None)
     store = open_store(settings)
     store.catalogue.refresh()
     ask = evaluate.asker(open_search(settings, store), store.catalogue)
     found = {}
-    for path in (JUDGED, BLIND):
+    for path in _files():
         queries = read_judged(path)
         assert evaluate.unknown_codes(queries, store.catalogue) == []
         found[path] = evaluate.evaluate(queries, ask)
@@ -78,17 +85,21 @@ def test_no_danger_is_missed_and_hardly_anything_harmless_raises_the_alarm(
 
 
 def test_queries_nobody_tuned_for_are_answered_too(measured: dict[Path, tuple[Judgement, ...]]) -> None:
+    if BLIND not in measured:
+        pytest.skip("there is no blind set")
     total = figures(measured[BLIND])
     # Only the figures: whoever reads the failing queries begins to tune for them.
-    assert total.meets(success=0.93, urgent=0.9, false_alarms=0.04), total
+    assert total.meets(**BLIND_LIMITS), total
 
 
 def test_the_files_cover_all_languages_and_both_sides_of_danger() -> None:
-    judged, blind = read_judged(JUDGED), read_judged(BLIND)
+    read = {path: read_judged(path) for path in _files()}
+    judged, blind = read[JUDGED], read.get(BLIND)
     assert len(judged) >= 240
-    assert len(blind) >= 80
-    assert not {(q.lang, q.query) for q in judged} & {(q.lang, q.query) for q in blind}
-    for queries in (judged, blind):
+    if blind is not None:
+        assert len(blind) >= 80
+        assert not {(q.lang, q.query) for q in judged} & {(q.lang, q.query) for q in blind}
+    for queries in read.values():
         assert {q.lang for q in queries} == set(LANGUAGES)
     counts = Counter(q.lang for q in judged if q.urgent)
     assert all(counts[language] >= 5 for language in LANGUAGES)

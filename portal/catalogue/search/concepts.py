@@ -24,6 +24,7 @@ from rapidfuzz.distance import OSA
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import LANGUAGES, STOP_WORDS, STOP_WORDS_BY_LANGUAGE, Token
 from portal.catalogue.search.frames import Family, FrameRecord, Frames, Tags, clauses_of
+from portal.catalogue.search.learned import NOTHING, Learned, Opinion
 
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 _Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...]
@@ -31,7 +32,7 @@ _Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_lengt
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C loader is nine times as fast; it is missing in some builds."""
 
-How = Literal["exact", "joined", "start", "typo", "loose", "tail", "frame", "hint"]
+How = Literal["exact", "joined", "start", "typo", "loose", "tail", "frame", "hint", "learned"]
 
 
 class SynonymsError(Exception):
@@ -105,7 +106,7 @@ class Concept:
 class ConceptMatch:
     """A concept found in a query.
 
-    `tokens` are positions in the token list, `start` and `end` the characters of the query, `strength` lies between
+    `tokens` are positions in the token list (none when the examples say it of the whole query), `start` and `end` the characters of the query, `strength` lies between
     0 and 1. `urgent` holds only where the concept is urgent *and* this match is sure enough to say so.
     `correction` is the right spelling when the words were misspelt.
     """
@@ -243,6 +244,20 @@ _ME = frozenset(
     ]
 )  # fmt: skip
 _NEAR_ME = 4
+_SURE = 0.6
+"""From this strength on a concept counts as recognised."""
+_DOUBTED = 0.7
+"""What is left of a find of which no example knows anything."""
+_OUTSPOKEN = 0.85
+"""From this share on examples add a concept to those that were found for sure."""
+_LEAST_SHARE, _BESIDE_OTHERS, _OF_ONE_WORD = 0.08, 0.2, 0.4
+"""Examples have a guess from this share on; they must be surer where a general word was found, or of a single word."""
+_GUESSED = (0.5, 0.4)
+"""Strength of a guess, and what its share adds."""
+_MOST_GUESSES = 3
+_FEW = 5
+"""Queries of at most so many words are short."""
+_RAISED = 0.8
 _LEAST_HINT, _BEST_HINT, _MOST_HINTS = 0.4, 0.55, 3
 """Hints stay below 0.6, where a concept counts as recognised; they never raise the alarm."""
 _FAR = 4
@@ -253,7 +268,7 @@ _FAR_START = {"tr": 7, "uk": 3, "ru": 3, "ar": 3, "fa": 4}
 _ARABIC_PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ب", "ل", "ف")
 
 
-def load_concepts(path: Path, *extensions: Path) -> "Concepts":
+def load_concepts(path: Path, *extensions: Path, learned: Learned | None = None) -> "Concepts":
     """Concepts of `path`; an extension adds words to known ids and may bring concepts of its own.
 
     Raises SynonymsError for an unreadable or malformed file.
@@ -262,7 +277,7 @@ def load_concepts(path: Path, *extensions: Path) -> "Concepts":
     families: dict[str, Family] = {}
     frames: list[FrameRecord] = []
     for number, file in enumerate((path, *extensions)):
-        read = _read(file)
+        read = read_synonyms(file)
         for record in read.concepts:
             known = records.get(record.id)
             if known is not None and number == 0:
@@ -275,7 +290,7 @@ def load_concepts(path: Path, *extensions: Path) -> "Concepts":
             _check(records, families, read.frames)
         except ValueError as error:
             raise SynonymsError(f"{file.name}: {error}") from error
-    return Concepts(records.values(), families, frames)
+    return Concepts(records.values(), families, frames, learned)
 
 
 def _check(
@@ -294,7 +309,8 @@ def _check(
                 raise ValueError(f"{record.id}: there is no family “{name}”")
 
 
-def _read(path: Path) -> SynonymsFile:
+def read_synonyms(path: Path) -> SynonymsFile:
+    """Raises SynonymsError for an unreadable or malformed file."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 (both are safe loaders)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -342,7 +358,9 @@ class Concepts:
         records: Iterable[ConceptRecord],
         families: Mapping[str, Family] | None = None,
         frames: Iterable[FrameRecord] = (),
+        learned: Learned | None = None,
     ) -> None:
+        self._learned = learned
         self._frames = Frames(families or {}, frames)
         self._all_words = frozenset[str]()
         self._concepts: list[Concept] = []
@@ -374,6 +392,7 @@ class Concepts:
         self._singles = frozenset(entry.words[0] for entry in self._entries if len(entry.words) == 1)
         self._all_words = frozenset(self._occurrences)
         self.by_id = {concept.id: concept for concept in self._concepts}
+        self._urgent = frozenset(concept.id for concept in self._concepts if concept.urgent)
         self._numbers = {concept.id: number for number, concept in enumerate(self._concepts)}
         self._alternatives = lru_cache(maxsize=8192)(self._find_alternatives)
         self._telling = lru_cache(maxsize=8192)(self._share_of_word)
@@ -473,11 +492,13 @@ class Concepts:
         spoken_of = frozenset[str]().union(*tags.values())
         clauses = clauses_of(tokens, text)
         found: dict[int, _Found] = {}
+        explained = False
         for number, ways in hits.items():
             # What `unlike` explains is gone; a find that reaches beyond it stands: "schlägt vor und schlägt mich".
             for hit in ways:
                 told = frozenset(i for i in hit.tokens if tokens[i].fold not in STOP_WORDS) or hit.tokens
                 if any(told <= span or (hit.how == "frame" and told & span) for span in against[number]):
+                    explained = explained or self._concepts[number].urgent
                     continue
                 if self._concepts[number].urgent and hit.how != "frame":
                     _, never, _ = self._care[number]
@@ -488,15 +509,97 @@ class Concepts:
                         for name in never & places.keys()
                         for occurrence in places[name]
                     ):
+                        explained = True
                         continue
                     if hit.sure and not self._serious(hit, tokens, tags, spoken_of):
+                        explained = explained or not self._care[number][0].isdisjoint(spoken_of)
                         hit = replace(hit, sure=False)
                 found[number] = found[number].better(hit) if number in found else hit
-        if not any(hit.quality >= 0.6 and not self._concepts[n].generic for n, hit in found.items()):
+        if not any(hit.quality >= _SURE and not self._concepts[n].generic for n, hit in found.items()):
             for hint in self._hints(tokens, alternatives):
                 if not against[hint.concept]:
                     found.setdefault(hint.concept, hint)
-        return self._ranked(found, tokens, text, behind)
+        matches = self._ranked(found, tokens, text, behind)
+        if self._learned is None:
+            return matches
+        opinion = self._learned.opinion(tokens, text, language, tags, likely)
+        settings = self._learned.settings
+        matches = self._weighed(matches, opinion, threat=min(opinion.danger / settings.alarm, 1.0))
+        if any(match.urgent for match in matches):
+            return self._calmed(matches) if opinion.danger < settings.calm else matches
+        sure = any(
+            m.strength >= 0.9 and m.how != "learned" and not (m.concept.generic or m.concept.urgent)
+            for m in matches
+        )
+        least = settings.alarm_short if len(tokens) <= _FEW else settings.alarm
+        if opinion.known < 2 or opinion.danger < (settings.alarm_against if sure or explained else least):
+            return matches
+        return self._alarmed(matches, opinion)
+
+    def _weighed(
+        self, matches: tuple[ConceptMatch, ...], opinion: Opinion, *, threat: float
+    ) -> tuple[ConceptMatch, ...]:
+        """The finds in the light of what examples say; with their best guess where nothing was found for sure."""
+        # Nobody is sent to an emergency service by a guess that sees no danger.
+        shares = {
+            code: share * (threat**2 if code in self._urgent else 1.0)
+            for code, share in opinion.concepts
+            if code != NOTHING
+        }
+        best = max(shares.values(), default=0.0)
+        if not opinion.known or best < _LEAST_SHARE:
+            return matches
+        out = []
+        specific = named = False
+        for match in matches:
+            if match.how == "hint":
+                match = replace(match, strength=round(match.strength * _DOUBTED, 3))
+            elif match.strength >= _SURE and not match.concept.generic:
+                specific = True
+            if match.strength >= _SURE and not match.concept.generic and opinion.known > 1:
+                share = shares.get(match.concept.id, 0.0) / best
+                match = replace(
+                    match, strength=round(match.strength * (_DOUBTED + (1 - _DOUBTED) * share), 3)
+                )
+            named = named or match.strength >= _SURE
+            out.append(match)
+        present = {match.concept.id: at for at, match in enumerate(out)}
+        for code, share in sorted(shares.items(), key=lambda item: -item[1])[:_MOST_GUESSES]:
+            concept = self.by_id.get(code)
+            if concept is None or share < best / 2:
+                continue
+            if specific and (code in present or share < _OUTSPOKEN):
+                continue
+            if share < _OF_ONE_WORD and (opinion.known < 2 or (named and share < _BESIDE_OTHERS)):
+                continue
+            strength = _GUESSED[0] + _GUESSED[1] * share * (0.5 if specific else 1.0)
+            if code in present:
+                at = present[code]
+                out[at] = replace(out[at], strength=max(out[at].strength, round(strength, 3)))
+            else:
+                out.append(_guess(concept, strength))
+        return _in_order(out)
+
+    def _calmed(self, matches: tuple[ConceptMatch, ...]) -> tuple[ConceptMatch, ...]:
+        """An alarm taken back: examples say that such words are harmless."""
+        other = any(m.strength >= _SURE and not m.concept.urgent for m in matches)
+        return _in_order(
+            replace(m, urgent=False, strength=round(m.strength * 0.3, 3) if other else m.strength)
+            if m.urgent
+            else m
+            for m in matches
+        )
+
+    def _alarmed(self, matches: tuple[ConceptMatch, ...], opinion: Opinion) -> tuple[ConceptMatch, ...]:
+        """An alarm raised by examples, for the urgent concept that they mean most likely."""
+        shares = dict(opinion.concepts)
+        urgent = [concept for concept in self._concepts if concept.urgent]
+        if not urgent:
+            return matches
+        meant = max(urgent, key=lambda concept: shares.get(concept.id, 0.0))
+        known = next((match for match in matches if match.concept is meant), _guess(meant, 0.0))
+        raised = replace(known, urgent=True, strength=max(known.strength, _RAISED))
+        return _in_order([raised, *(match for match in matches if match.concept is not meant)])
 
     def _serious(self, hit: "_Found", tokens: Sequence[Token], tags: Tags, spoken_of: Set[str]) -> bool:
         """Whether a find of an urgent concept is more than a film, a sport, a job, a word among others."""
@@ -593,8 +696,7 @@ class Concepts:
                     correction=self._correction(hit, text[first.start : last.end]),
                 )
             )
-        matches.sort(key=lambda match: (-match.strength, -len(match.tokens), match.start, match.concept.id))
-        return tuple(matches)
+        return _in_order(matches)
 
     def _correction(self, hit: "_Found", typed: str) -> str | None:
         right = hit.entry
@@ -895,6 +997,19 @@ class Concepts:
             for candidate, distance in nearest.items()
             if distance == least
         }
+
+
+def _in_order(matches: Iterable[ConceptMatch]) -> tuple[ConceptMatch, ...]:
+    return tuple(
+        sorted(
+            matches, key=lambda match: (-match.strength, -len(match.tokens), match.start, match.concept.id)
+        )
+    )
+
+
+def _guess(concept: Concept, strength: float) -> ConceptMatch:
+    """A concept that the whole query means; no words of it in particular."""
+    return ConceptMatch(concept, frozenset(), 0, 0, round(strength, 3), "learned", urgent=False)
 
 
 def _stems_of(folded: str, typed: str, language: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Literal, Protocol
 from uuid import UUID
 
+from portal.catalogue.search.concepts import Concepts
 from portal.catalogue.search.documents import ServiceDocument
 from portal.catalogue.search.query import Understood
 
@@ -134,6 +135,9 @@ class ServiceIndex(Protocol):
     Every method may raise IndexUnusable; the caller then rebuilds and asks again. Writers may raise IndexBusy and IndexNotWritten. Safe
     to use from several threads and processes; a reader sees the last finished write and never waits for one.
     """
+
+    def use(self, concepts: Concepts) -> None:
+        """From now on understand queries with these words; nothing is written."""
 
     def search(self, request: SearchRequest) -> SearchResults: ...
 

@@ -78,6 +78,9 @@ class PostgresIndex:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def use(self, concepts: Concepts) -> None:
+        self._concepts = concepts
+
     def search(self, request: SearchRequest) -> SearchResults:
         with self._database.reading():
             return ranking.search(self._current().snapshot, request, self._concepts, self._places)

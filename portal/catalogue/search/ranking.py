@@ -48,6 +48,7 @@ _GERMAN_FALLBACK = 0.9
 _MAX_EXPANSIONS = 24
 _KIND, _DESK, _TOPIC = 3.0, 1.0, 2.0
 """What a recognised concept gives to an offer of its contact kind, to the reception of that kind, of its topic."""
+_NAME_LENGTH = 3
 _NOT_FIRST = 0.75
 """Second and later kinds or topics of a concept."""
 WORST = 0.12
@@ -669,7 +670,7 @@ def search(
         request.language,
         concepts,
         places.find if places else None,
-        getattr(places, "guess", None),
+        places.guess if places else None,
     )
     snapshot.expect(understood)
     gains = _gains(snapshot, understood)
@@ -703,9 +704,12 @@ def search(
 
 
 class PlaceBook(Protocol):
-    """What the search needs of the places; `find` gives an AGS, `where` the place behind it."""
+    """What the search needs of the places; `find` and `guess` give an AGS, `where` the place behind it."""
 
     def find(self, text: str) -> str | None: ...
+
+    def guess(self, text: str) -> str | None:
+        """Also for a misspelt name, if it can be only one."""
 
     def where(self, ags: str) -> Place: ...
 
@@ -781,7 +785,9 @@ def _gains(snapshot: Snapshot, understood: Understood) -> Gains:
         parts[i] = part
     lifts = []
     for position, match in enumerate(understood.concepts):
-        covers = sum(1 << i for i in match.tokens) if match.strength >= 0.6 else 0
+        # What examples say they say of the whole query; two or three words may be a name.
+        told = weights.keys() if match.how == "learned" and len(weights) > _NAME_LENGTH else match.tokens
+        covers = sum(1 << i for i in told) if match.strength >= 0.6 else 0
         lifts.append((_lift(snapshot, match), match.strength * (1.0 if position == 0 else 0.8), covers))
         for i in match.tokens:
             weights.setdefault(i, 0.0)

@@ -6,7 +6,10 @@ beside the questions: they wait a little for it, and are then answered by what t
 catalogue in memory. Such an answer is `LimitedResults`, so that the page can say so.
 """
 
+import hashlib
+import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +30,7 @@ from portal.catalogue.places import PlaceFinder
 from portal.catalogue.queries import Catalogue, ServiceView, published_service_ids, service_views
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import STOP_WORDS
-from portal.catalogue.search.concepts import Concepts, load_concepts
+from portal.catalogue.search.concepts import Concepts, SynonymsError, load_concepts
 from portal.catalogue.search.documents import ServiceDocument, document_from_view
 from portal.catalogue.search.index import (
     FACETS,
@@ -41,6 +44,7 @@ from portal.catalogue.search.index import (
     ServiceIndex,
     Suggestion,
 )
+from portal.catalogue.search.learned import Learned, LearnedError
 from portal.catalogue.search.query import Understood, understand
 from portal.catalogue.search.whoosh import WhooshIndex
 from portal.db import SessionFactory
@@ -74,6 +78,11 @@ class Places:
         """AGS of the one municipality that `text` names exactly; guesses are for the place field."""
         return self.finder().ags_of(text)
 
+    def guess(self, text: str) -> str | None:
+        """The same for a misspelt name, if it can be only one."""
+        result = self.finder().find(text)
+        return result.places[0].ags if result.status == "found" else None
+
     def where(self, ags: str) -> Place:
         return Place(ags, *(self.finder().centre(ags) or (None, None)))
 
@@ -90,8 +99,10 @@ class SearchService:
         concepts: Concepts,
         places: Places,
         *,
+        own_words: "OwnWords | None" = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._own_words = own_words
         self._catalogue = catalogue
         self._sessions = sessions
         self._index = index
@@ -131,13 +142,17 @@ class SearchService:
             from portal.catalogue.search.postgres import PostgresIndex
 
             index = PostgresIndex(database, catalogue.slug, concepts, places)
-        return cls(catalogue, sessions, index, catalogue.region.languages, concepts, places)
+        own_words = OwnWords((content_dir / "synonyms.yaml", own), index_dir.parent / "words", catalogue.slug)
+        return cls(
+            catalogue, sessions, index, catalogue.region.languages, concepts, places, own_words=own_words
+        )
 
     def search(self, request: SearchRequest) -> SearchResults:
         """Only offers whose time it is: today in the region, unless the request names a day.
 
         Never fails for want of an index: see `LimitedResults`.
         """
+        self._follow_words()
         if request.today is None:
             request = replace(request, today=self._catalogue.today)
         found = self._asked(partial(self._index.search, request))
@@ -149,6 +164,7 @@ class SearchService:
 
     def suggest(self, prefix: str, language: str, limit: int = 8) -> tuple[Suggestion, ...]:
         """Only what has a page today: the index also knows offers whose time is yet to come."""
+        self._follow_words()
         found = self._asked(partial(self._index.suggest, prefix, language, limit * 2))
         if found is None:
             return self._memory.suggest(prefix, language, limit)
@@ -160,7 +176,8 @@ class SearchService:
 
     def understood(self, text: str, language: str) -> Understood:
         """What a query says, without looking for anything."""
-        return understand(text, language, self._concepts, self._places.find)
+        self._follow_words()
+        return understand(text, language, self._concepts, self._places.find, self._places.guess)
 
     def kinds_meant(self, text: str, language: str) -> tuple[str, ...]:
         """The kinds of contact that the words of `text` surely stand for, first the one behind most of them."""
@@ -221,6 +238,25 @@ class SearchService:
     def stats(self) -> dict[str, Any]:
         state = self._index.state()
         return {"count": state.count, "revision": state.revision, **state.details}
+
+    @property
+    def concepts(self) -> Concepts:
+        """All words the search knows."""
+        return self._concepts
+
+    def _follow_words(self) -> None:
+        """Take over words that coordinators added; questions meanwhile are understood without them."""
+        own, wanted = self._own_words, self._catalogue.extras.synonyms
+        if own is None or not own.begin(wanted):
+            return
+        threading.Thread(target=self._take_words, args=(own, wanted), name="words", daemon=True).start()
+
+    def _take_words(self, own: "OwnWords", wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        concepts = own.load(wanted)
+        if concepts is not None:
+            self._concepts = concepts
+            self._index.use(concepts)
+            self._memory.use(concepts)
 
     # -- an index that mends itself --------------------------------------------------------------------------------
 
@@ -368,8 +404,13 @@ class CatalogueInMemory:
         self._concepts = concepts
         self._places = places
 
+    def use(self, concepts: Concepts) -> None:
+        self._concepts = concepts
+
     def search(self, request: SearchRequest) -> LimitedResults:
-        understood = understand(request.text, request.language, self._concepts, self._places.find)
+        understood = understand(
+            request.text, request.language, self._concepts, self._places.find, self._places.guess
+        )
         today = request.today or self._catalogue.today
         offers = [words for words in self._offers(request.language) if words.view.is_visible(today)]
         asked = bool(understood.words or understood.concepts)
@@ -543,8 +584,73 @@ def _counts(
     return out
 
 
-def concepts_of(path: Path, region_path: Path) -> Concepts:
-    return load_concepts(path, region_path) if region_path.exists() else load_concepts(path)
+def concepts_of(path: Path, *extensions: Path) -> Concepts:
+    """With what was learnt from examples, if it lies beside `path`: the search also works without.
+
+    Extensions that do not exist are left out.
+    """
+    learned: Learned | None = None
+    try:
+        learned = Learned.load(path.with_name("learned.bin"))
+    except LearnedError as error:
+        log.warning("the search does without examples: %s", error)
+    return load_concepts(
+        path, *(extension for extension in extensions if extension.exists()), learned=learned
+    )
+
+
+class OwnWords:
+    """Words that coordinators added in the admin pages, written down in the format of the other word files."""
+
+    def __init__(self, files: tuple[Path, ...], folder: Path, region: str) -> None:
+        self._files = files
+        self._folder = folder
+        self._region = region
+        self._taken: Mapping[str, Mapping[str, Sequence[str]]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> bool:
+        """True for the one caller that has to load them."""
+        if wanted is self._taken or wanted == self._taken:
+            return False
+        with self._lock:
+            if wanted == self._taken:
+                return False
+            self._taken = wanted
+            return True
+
+    def load(self, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> Concepts | None:
+        """All concepts with these words; None when they cannot be read, which is in the log."""
+        try:
+            return concepts_of(*self._files, *([self._written(wanted)] if wanted else []))
+        except (SynonymsError, OSError) as error:
+            log.error("words of the admin pages are not used: %s", type(error).__name__)
+            return None
+
+    def _written(self, wanted: Mapping[str, Mapping[str, Sequence[str]]]) -> Path:
+        concepts = [
+            {
+                "id": concept,
+                **{
+                    language: {"everyday": list(words)} if language == "de" else list(words)
+                    for language, words in sorted(by_language.items())
+                },
+            }
+            for concept, by_language in sorted(wanted.items())
+        ]
+        body = json.dumps({"version": 1, "updated": "2026-01-01", "concepts": concepts}, ensure_ascii=False)
+        digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+        # JSON is YAML. The name follows from the content, so processes may write it at the same time.
+        path = self._folder / f"{self._region}-{digest}.yaml"
+        if not path.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            new = path.with_suffix(f".{os.getpid()}")
+            new.write_text(body, encoding="utf-8")
+            new.replace(path)
+            for old in self._folder.glob(f"{self._region}-*.yaml"):
+                if old != path:
+                    old.unlink(missing_ok=True)
+        return path
 
 
 def search_json(

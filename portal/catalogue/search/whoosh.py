@@ -351,6 +351,9 @@ class WhooshIndex:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def use(self, concepts: Concepts) -> None:
+        self._concepts = concepts
+
     def search(self, request: SearchRequest) -> SearchResults:
         return ranking.search(self._current().snapshot, request, self._concepts, self._places)
 

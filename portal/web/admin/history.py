@@ -16,7 +16,7 @@ from portal.catalogue.models import EntryVersion, Status, entity_id
 from portal.web.admin import differences
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
-from portal.web.admin.guard import me, needs
+from portal.web.admin.guard import may_for_organization, me, needs
 from portal.web.admin.lists import STATE_NAMES
 from portal.web.admin.rendering import render, say
 from portal.web.admin.times import moment

@@ -18,7 +18,7 @@ from portal.catalogue.proposals import AlreadyDecided
 from portal.web.admin import differences
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
-from portal.web.admin.guard import me, needs
+from portal.web.admin.guard import may_for_organization, me, needs
 from portal.web.admin.letters import Letters
 from portal.web.admin.lists import reason
 from portal.web.admin.rendering import render, say

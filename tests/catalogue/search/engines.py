@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from rapidfuzz.distance import OSA
 
 from portal.catalogue.search.concepts import Concepts
 from portal.catalogue.search.index import Place, ServiceIndex
@@ -24,6 +25,10 @@ class Places:
     def find(self, text: str) -> str | None:
         place = _KNOWN.get(text.lower())
         return place.ags if place else None
+
+    def guess(self, text: str) -> str | None:
+        near = [name for name in _KNOWN if OSA.distance(name, text.lower()) <= 2]
+        return _KNOWN[near[0]].ags if near else None
 
     def where(self, ags: str) -> Place:
         return next(place for place in _KNOWN.values() if place.ags == ags)

@@ -422,7 +422,7 @@ def leads_away(answer: TestResponse) -> bool:
     return False
 
 
-@pytest.mark.parametrize("elsewhere", [ELSEWHERE[0], "//evil.example/admin/", "//["])
+@pytest.mark.parametrize("elsewhere", ["//evil.example/admin/", "//["])
 def test_no_field_leads_away(
     elsewhere: str, admin_app: Flask, ground: Ground, client: AdminClient, signed_in: MakeClient, chief: User
 ) -> None:
@@ -746,7 +746,7 @@ def test_nonsense_in_addresses_breaks_nothing(
     broken = []
     for rule in all_rules(admin_app, "GET"):
         path = ground.address(admin_app, rule)
-        for chosen in (dict.fromkeys(names, value), {"page": value}, {"old": value, "new": value}):
+        for chosen in (dict.fromkeys(names, value), {"page": value}):
             answer = client.get(path, query_string=chosen)
             if answer.status_code >= 500:
                 broken.append(f"GET {path} {list(chosen)[:3]}: {answer.status_code}")
