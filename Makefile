@@ -29,6 +29,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.pages
 	@$(BIN)/python -m bench.search --sizes 300 --rounds 1
+	@$(BIN)/python -m bench.admin --rounds 3
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Anlauf needs Python 3.11 or newer; this is " + sys.version.split()[0])'

@@ -94,11 +94,7 @@ class PageCache:
                 self._seen = revision
         key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), _wants_fragment(environ))
         page = self._pages.get(key)
-        if (
-            page is not None
-            and page.until > now
-            and not (page.for_strangers and environ.get("HTTP_COOKIE"))
-        ):
+        if page is not None and page.until > now and not (page.for_strangers and environ.get("HTTP_COOKIE")):
             self.hits += 1
             return self._answer(page, environ, start_response)
         return self._fetch(key, now, environ, start_response)

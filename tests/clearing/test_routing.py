@@ -8,7 +8,9 @@ import yaml
 from portal.clearing import KINDS
 from tests.clearing.builders import a_questionnaire, a_routing, entry, load
 
-CASES = yaml.safe_load((Path(__file__).parents[2] / "questionnaires" / "cases.yaml").read_text(encoding="utf-8"))
+CASES = yaml.safe_load(
+    (Path(__file__).parents[2] / "questionnaires" / "cases.yaml").read_text(encoding="utf-8")
+)
 ME = {"who": ("me",)}
 
 

@@ -21,7 +21,9 @@ from tests.web.conftest import NOW
 from tests.web.pages import Page, PageClient, text_of
 from tests.web.walking import answer, question_of, walk
 
-CASES = yaml.safe_load((Path(__file__).parents[2] / "questionnaires" / "cases.yaml").read_text(encoding="utf-8"))
+CASES = yaml.safe_load(
+    (Path(__file__).parents[2] / "questionnaires" / "cases.yaml").read_text(encoding="utf-8")
+)
 OTHER_CIRCUMSTANCES = [case for case in CASES if "today" in case or "switches" in case]
 """These need another day or another setting of the region."""
 CASES = [case for case in CASES if case not in OTHER_CIRCUMSTANCES]

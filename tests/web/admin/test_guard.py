@@ -1,7 +1,7 @@
 """The gate in front of every admin page."""
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from sqlmodel import Session
 
 from portal.accounts import forms
@@ -9,6 +9,7 @@ from portal.accounts.models import Role
 from portal.web.admin import guard
 from portal.web.admin.guard import safe_path, typed
 from portal.web.application import Portal
+from portal.web.current import current_language
 from tests.web.admin.conftest import PASSWORD, Clock, MakeUser, SignIn
 from tests.web.admin.pages import AdminClient
 
@@ -159,3 +160,25 @@ def test_guessing_the_password_in_an_open_session_ends_soon(admin: AdminClient, 
 def test_a_session_is_recognised_by_two_words(admin_app: Flask, agent: str, device: str) -> None:
     with admin_app.test_request_context("/admin/", headers={"User-Agent": agent}):
         assert guard.device() == device
+
+
+@pytest.mark.parametrize(("asked", "language"), [("en-GB", "en"), ("de", "de"), ("fr", "de")])
+def test_components_of_the_public_pages_speak_the_language_of_the_page(
+    admin_app: Flask, asked: str, language: str
+) -> None:
+    """They look for it in `g`, on whichever admin page they stand."""
+    with admin_app.test_request_context("/admin/sign-in", headers={"Accept-Language": asked}):
+        admin_app.preprocess_request()
+        assert g.lang == language
+        assert current_language().code == language
+
+
+def test_the_language_of_the_account_wins(signed_in: SignIn, a_user: MakeUser, database: Session) -> None:
+    user = a_user("coordinator")
+    user.language = "en"
+    database.add(user)
+    database.commit()
+    client = signed_in(user=user)
+    with client.client as browser:
+        assert browser.get("/admin/", headers={"Accept-Language": "de"}).status_code == 200
+        assert g.lang == "en"

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session, select
 
-from portal.accounts.permissions import Permission
 from portal.catalogue import editing, models, proposals
 from portal.catalogue.models import Status, entity_id
 from portal.catalogue.overview import organization_areas
@@ -14,6 +13,7 @@ from portal.web.application import Portal
 from tests.factories import a_service, an_organization
 from tests.web.admin.conftest import NOW, SignIn
 from tests.web.admin.pages import AdminClient
+from tests.web.admin.test_editing import fields_of, filled, record
 from tests.web.pages import text_of
 
 REGION = "musterkreis"
@@ -65,16 +65,10 @@ def test_it_is_opened_edited_and_found_in_the_history(
     listed = local.page("/admin/organizations")
     assert [text_of(a) for a in listed.all(f'a[href="{OWN}"]')] == ["Nur hier e. V."]
     assert listed.all('input[name="chosen"][value="nur-hier"]')
-    form = local.page(OWN)
-    token = form.all('main form[data-autosave] input, main form input[name="name"]')
-    assert token
-    fields = [
-        (str(field["name"]), str(field.get("value") or field.text))
-        for field in form.all("main form#entry input[name], main form#entry textarea[name]")
-        if field.get("type") not in ("checkbox", "radio", "hidden", "submit") and not field.get("disabled")
-    ]
-    assert fields
-    assert local.page("/admin/organization/nur-hier/history", status=200)
+    changed = filled(fields_of(local.page(OWN)), name="Nur hier und sonst nirgends")
+    assert local.send(OWN, changed).status_code == 303
+    assert record(database, "nur-hier", "organization").name == "Nur hier und sonst nirgends"
+    assert local.page("/admin/organization/nur-hier/history").all("main a")
 
 
 @pytest.mark.parametrize("status", ["published", "draft"])
@@ -86,7 +80,9 @@ def test_a_published_offer_for_elsewhere_closes_it(
     assert is_open(local) is (status == "draft"), "nobody sees a draft yet"
     listed = local.page("/admin/organizations")
     assert bool(listed.all(f'a[href="{OWN}"]')) is (status == "draft")
-    assert local.get("/admin/organization/nur-hier/history").status_code == (200 if status == "draft" else 404)
+    assert local.get("/admin/organization/nur-hier/history").status_code == (
+        200 if status == "draft" else 404
+    )
 
 
 def test_an_offer_for_the_whole_county_closes_it(
@@ -106,7 +102,7 @@ def test_without_any_offer_nobody_knows_where_it_belongs(local: AdminClient, dat
 def test_what_is_archived_can_be_put_back(local: AdminClient, database: Session, ground: Ground) -> None:
     editing.set_status(database, REGION, "service", "rat-hier", Status.ARCHIVED, author=None, now=NOW)
     database.commit()
-    assert local.send(OWN, {"action": "archive", "base": "x"}).status_code == 303
+    assert local.send(OWN, filled(fields_of(local.page(OWN)), action="archive")).status_code == 303
     database.expire_all()
     row = database.get(models.Organization, ground.organization.id)
     assert row is not None and row.status == Status.ARCHIVED
