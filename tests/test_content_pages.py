@@ -13,6 +13,7 @@ SLUGS = {"about", "privacy", "imprint", "accessibility", "sources"}
 ROUTES = SLUGS | {"offers", "help-now", "topics", "check"}
 VALUES = {
     "session_minutes": "30",
+    "audit_days": "730",
     "region": "Musterkreis",
     "portal": "Anlauf",
     "controller": "Kreis Muster",
@@ -146,3 +147,16 @@ def test_a_page_without_a_title_is_refused_by_name(tmp_path):
     (tmp_path / "pages" / "about" / "de.md").write_text("No title\n", encoding="utf-8")
     with pytest.raises(PageError, match=r"de\.md"):
         Pages(tmp_path, "here", {}).page("about", "de")
+
+
+def test_the_privacy_page_names_the_periods_that_the_software_keeps():
+    from portal.accounts import forms, users
+    from portal.catalogue import reports
+
+    for path in FILES:
+        if path.parent.name == "privacy":
+            text = path.read_text(encoding="utf-8")
+            assert str(reports.ERASED_AFTER.days) in text
+            assert str(users.KEPT_AFTER_END.days) in text
+            assert "{audit_days}" in text
+    assert forms.KEPT_FOR.days == 7, "the page says a week"

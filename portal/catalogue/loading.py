@@ -292,7 +292,12 @@ class _Load:
         model: type[SQLModel],
     ) -> bool:
         """Report the entry; True when its row and what hangs on it have to be written."""
-        if stored is None or getattr(stored[1], "status", None) == Status.ARCHIVED:
+        archived = stored is not None and getattr(stored[1], "status", None) == Status.ARCHIVED
+        if stored is not None and archived and stored[1].edited_at is not None and not self.force:
+            # Somebody archived it here: the files must not bring it back.
+            self.changes.append(Change(entity, key, "kept", ("status",)))
+            return False
+        if stored is None or archived:
             self.changes.append(Change(entity, key, "new"))
             self.touched[entity].add(key)
             return True

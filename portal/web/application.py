@@ -225,4 +225,5 @@ def editorial_values(region: RegionFile, settings: Settings) -> dict[str, str | 
         "controller_phone": controller.phone or "",
         "imprint_open": "" if controller.confirmed else still_open,
         "session_minutes": str(settings.session_minutes),
+        "audit_days": str(settings.audit_days),
     }

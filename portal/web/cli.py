@@ -729,10 +729,6 @@ def translations_check() -> None:
     click.echo("catalogues fit their sources")
 
 
-if __name__ == "__main__":
-    main()
-
-
 @main.group("users")
 def users_group() -> None:
     """Who may sign in to the admin pages."""
@@ -1075,3 +1071,7 @@ def catalogue_erase_archived(region: str | None) -> None:
     for line in erased:
         click.echo(f"{line.entity} {line.slug}")
     click.echo(f"{len(erased)} entries erased")
+
+
+if __name__ == "__main__":
+    main()

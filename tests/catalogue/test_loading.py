@@ -8,7 +8,7 @@ import yaml
 from sqlalchemy import func, select
 from sqlmodel import Session, SQLModel
 
-from portal.catalogue import models, revision
+from portal.catalogue import actions, models, revision
 from portal.catalogue.actions import record_edit
 from portal.catalogue.exporting import UnknownRegion, export_region
 from portal.catalogue.loading import (
@@ -124,6 +124,20 @@ def test_what_comes_back_is_there_again(session: Session, content: ContentFolder
     assert report.changes == (Change("service", "projekt-alt", "new"),)
     assert service(session, "projekt-alt").status == Status.PUBLISHED
     assert load_region(session, content.read(), now=now).changes == ()
+
+
+def test_what_a_coordinator_archived_stays_archived(
+    session: Session, content: ContentFolder, now: datetime
+) -> None:
+    load_region(session, content.read(), now=now)
+    actions.set_status(session, service(session, "projekt-alt"), Status.ARCHIVED, now=now)
+    session.commit()
+    content.entry("services.yaml", "projekt-alt", name="Ein neuer Name in den Dateien")
+    report = load_region(session, content.read(), now=now)
+    assert report.changes == (Change("service", "projekt-alt", "kept", ("status",)),)
+    assert service(session, "projekt-alt").status == Status.ARCHIVED
+    load_region(session, content.read(), now=now, force=True)
+    assert service(session, "projekt-alt").status == Status.PUBLISHED
 
 
 def edit(session: Session, slug: str, now: datetime, **values: object) -> None:

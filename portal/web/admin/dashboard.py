@@ -12,10 +12,12 @@ from portal.accounts import forms
 from portal.accounts.models import Letter
 from portal.accounts.outbox import GIVEN_UP_AFTER
 from portal.accounts.permissions import Permission
-from portal.catalogue import addresses_check, overview, proposals, reports
+from portal.catalogue import addresses_check, overview, proposals, quality, reports
 from portal.catalogue.models import Proposal
+from portal.catalogue.vocabulary import DANGER_KINDS
 from portal.web.admin.guard import me, needs
 from portal.web.admin.lists import scope
+from portal.web.admin.losing import Line, places_words
 from portal.web.admin.paging import Paging
 from portal.web.admin.reach import organizations_for, services_for
 from portal.web.admin.rendering import render
@@ -82,6 +84,7 @@ def dashboard() -> Response:
     misses = None
     if user.powers.may_everywhere(Permission.EDIT):
         misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
+    dead_ends = _dead_ends() if sees else []
     kept = _kept()
     own = _own_proposals() if sees and not user.may(Permission.EDIT) else []
     return render(
@@ -89,6 +92,7 @@ def dashboard() -> Response:
         user=user,
         sees=sees,
         groups=groups,
+        dead_ends=dead_ends,
         kept=kept,
         proposals=own,
         misses=misses,
@@ -96,11 +100,25 @@ def dashboard() -> Response:
         languages_wait=translates and not counted,
         all_translated=False,
         done=not groups
+        and not dead_ends
         and not kept
         and not languages
         and not (misses and misses.total)
         and (counted or not translates),
     )
+
+
+def _dead_ends() -> list[Line]:
+    """Kinds of contact and places for which the questionnaire has nobody to name; counted once for each revision."""
+    catalogue = current_portal().catalogue
+    reach: quality.Reach = catalogue.cached(("reach", catalogue.today), lambda: quality.reach(catalogue))
+    places: dict[str, list[str]] = {}
+    for kind, place in reach.dead:
+        places.setdefault(kind, []).append(place)
+    return [
+        Line(presenting.term_label("contact_kinds", kind), places_words(tuple(found)), kind in DANGER_KINDS)
+        for kind, found in sorted(places.items(), key=lambda pair: pair[0] not in DANGER_KINDS)
+    ]
 
 
 def _languages_alone() -> Response:

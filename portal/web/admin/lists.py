@@ -30,7 +30,7 @@ from portal.catalogue.overview import (
 )
 from portal.catalogue.translation_gaps import MISSING, OUTDATED, TranslationGaps
 from portal.catalogue.vocabulary import ORGANIZATION_KINDS, SOURCE_LANGUAGE
-from portal.web.admin import guard
+from portal.web.admin import guard, losing
 from portal.web.admin.editing.choices import area_name
 from portal.web.admin.editing.entries import NATION
 from portal.web.admin.editing.wording import label as field_label
@@ -815,6 +815,9 @@ def _bulk(
         wish = _wish(change)
     except ValueError as error:
         return _bulk_page(kind, change, slugs, names, back, error=str(error))
+    if _loses(entity, change, slugs) is not None:
+        error = gettext("Somebody would lose the last desk. Please look at the list below.")
+        return _bulk_page(kind, change, slugs, names, back, error=error)
     done, failed = [], []
     for slug in slugs:
         reason = _apply(entity, slug, wish)
@@ -831,6 +834,14 @@ def _bulk(
         back=back,
         back_label=gettext(kind.title),
     )
+
+
+def _loses(entity: str, change: Change, slugs: Sequence[str]) -> losing.Question | None:
+    """Who would be left without a desk when all of them go together, unless that is agreed to."""
+    if entity != "service" or change.name not in ("withdraw", "archive"):
+        return None
+    going = [slug for slug in slugs if slug != current_portal().region.clearing_desk]
+    return losing.open_question(dict.fromkeys(going))
 
 
 def _names(entity: Literal["service", "organization"], slugs: Sequence[str]) -> dict[str, str]:
@@ -877,6 +888,7 @@ def _bulk_page(
         chosen=[(slug, names[slug]) for slug in slugs],
         back=back,
         error=error,
+        asked=_loses(kind.name.removesuffix("s"), change, slugs),
         topics=topics,
         today=scope().today.isoformat(),
         given={name: form.get(name, "") for name in ("comment", "topic", "way", "on")},

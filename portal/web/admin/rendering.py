@@ -29,6 +29,8 @@ class Entry:
     endpoint: str
     icon: str
     permission: Permission
+    everywhere: bool = False
+    """Only for those who may do it in the whole county."""
 
 
 NAVIGATION: list[Entry] = [
@@ -40,9 +42,9 @@ NAVIGATION: list[Entry] = [
     Entry(N_("Confirmations"), "admin.confirmations", "clipboard-check", Permission.EDIT),
     Entry(N_("Reports"), "admin.reports", "flag", Permission.EDIT),
     Entry(N_("Addresses"), "admin.links", "globe", Permission.SEE_CATALOGUE),
-    Entry(N_("Words"), "admin.search_misses", "search", Permission.EDIT),
+    Entry(N_("Words"), "admin.search_misses", "search", Permission.EDIT, everywhere=True),
     Entry(N_("Questionnaire"), "admin.clearing", "route", Permission.CLEARING),
-    Entry(N_("Settings"), "admin.settings", "settings", Permission.SETTINGS),
+    Entry(N_("Settings"), "admin.settings", "settings", Permission.SETTINGS, everywhere=True),
     Entry(N_("Log"), "admin.audit", "file-clock", Permission.AUDIT),
     Entry(N_("Import and export"), "admin.exchange", "file-text", Permission.EXCHANGE),
     Entry(N_("People"), "admin.people", "users-round", Permission.USERS),
@@ -132,7 +134,7 @@ def admin_page() -> AdminPage:
     navigation = tuple(
         NavigationLink(gettext(entry.label), url, entry.icon, current=_is_current(path, url))
         for entry in NAVIGATION
-        if user is not None and user.powers.may(entry.permission)
+        if user is not None and _may_go(user, entry)
         for url in [url_for(entry.endpoint)]
     )
     static = portal.page_constants["de"]
@@ -154,6 +156,11 @@ def admin_page() -> AdminPage:
             Message(*message) for message in cast(Any, get_flashed_messages(with_categories=True))
         ),
     )
+
+
+def _may_go(user: guard.SignedIn, entry: Entry) -> bool:
+    may = user.powers.may_everywhere if entry.everywhere else user.powers.may
+    return may(entry.permission)
 
 
 def _is_current(path: str, url: str) -> bool:

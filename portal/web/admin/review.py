@@ -15,7 +15,7 @@ from portal.catalogue import editing, proposals
 from portal.catalogue.editing import Entry, InvalidEntry, MergedField, SlugTaken, StillUsed
 from portal.catalogue.models import Proposal, entity_id
 from portal.catalogue.proposals import AlreadyDecided
-from portal.web.admin import differences
+from portal.web.admin import differences, losing
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
 from portal.web.admin.guard import may_for_organization, me, needs
@@ -203,6 +203,8 @@ def _decide(
                 problems=[gettext("No change is ticked. Tick at least one, or refuse the proposal.")],
             )  # fmt: skip
         record = _settled(values, fields, current)
+    if asked := _loses(proposal, record, current):
+        return _page(proposal, fields, current, asked=asked)
     try:
         saved = proposals.accept(session, proposal, by=me(), now=now, record=record, comment=comment)
     except InvalidEntry as error:
@@ -218,6 +220,21 @@ def _decide(
             proposal, fields, current, problems=[gettext("An entry with this name is there already.")]
         )
     return _decided(proposal, "accepted", comment, fields=list(saved.fields))
+
+
+def _loses(
+    proposal: Proposal, record: dict[str, Any] | None, current: Entry | None
+) -> losing.Question | None:
+    """Whether accepting takes somebody's last desk away."""
+    if proposal.entity != "service" or current is None:
+        return None
+    if record is None:
+        return losing.open_question({current.slug: None})
+    try:
+        wanted = editing.parsed("service", record)
+    except InvalidEntry:
+        return None  # It will not be saved.
+    return losing.open_question({current.slug: wanted})
 
 
 def _is_taken(field: MergedField) -> bool:
@@ -282,6 +299,7 @@ def _page(
     current: Entry | None,
     *,
     problems: list[str] | None = None,
+    asked: losing.Question | None = None,
 ) -> Response:
     session = current_session()
     wish = wish_of(proposal)
@@ -304,7 +322,8 @@ def _page(
             )
     return render(
         "admin/review_proposal.html",
-        status=422 if problems else 200,
+        status=422 if problems or asked else 200,
+        asked=asked,
         proposal=proposal,
         name=str(proposal.record.get("name") or proposal.slug),
         wish=wish,

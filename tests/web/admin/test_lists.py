@@ -32,11 +32,11 @@ def ticks(page: Page) -> list[str]:
 
 @pytest.fixture
 def some(admin_portal: Portal) -> list[ServiceView]:
-    """Published offers of different organizations, none of them the clearing desk."""
+    """Published offers of different organizations, none of them the clearing desk or another first desk."""
     desk = admin_portal.region.clearing_desk
     found: dict[str, ServiceView] = {}
     for service in admin_portal.catalogue.services():
-        if service.slug != desk and not service.helpline_needs:
+        if service.slug != desk and not service.helpline_needs and not service.desk_for:
             found.setdefault(service.organization.slug, service)
     return list(found.values())
 

@@ -126,7 +126,7 @@ def test_searching_and_another_language(admin: AdminClient, admin_portal: Portal
 
 
 def test_nonsense_in_the_address_does_no_harm(admin: AdminClient) -> None:
-    admin.page("/admin/translations?language=xx&state=%00&kind=user&page=-3&q=%25")
+    admin.page("/admin/translations?language=xx&state=%01&kind=user&page=-3&q=%25")
     admin.page("/admin/translations/xx/service/a", status=404)
     admin.page("/admin/translations/de/service/a", status=404)
     admin.page(address("gibt-es-nicht"), status=404)

@@ -27,7 +27,7 @@ from portal.catalogue.editing import (
     StillUsed,
 )
 from portal.catalogue.models import Proposal, Status, entity_id
-from portal.web.admin import guard
+from portal.web.admin import guard, losing
 from portal.web.admin.editing import choices, preview, readable
 from portal.web.admin.editing.entries import FORMS, EntryForm, field_of
 from portal.web.admin.editing.hours_form import KINDS, WEEKS, sentence, weekly, weekly_sentence
@@ -316,6 +316,8 @@ class Page:
         if problems:
             problems += editing.entry_problems(self.session, self.region, self.entity, record)
             return self.show(tree, problems=_once(problems), status=422)
+        if asked := self._loses(record):
+            return self.show(tree, status=422, asked=asked)
         try:
             if self.may_edit:
                 return self._write(record, base_hash, tree, action, review)
@@ -380,6 +382,12 @@ class Page:
         self._done()
         say(self._said(action, changed=bool(fields) or self.current is None))
         return redirect(url_for(ENDPOINTS[self.entity], slug=saved.entry.slug), code=303)
+
+    def _loses(self, record: Any) -> losing.Question | None:
+        """Whether this save takes somebody's last desk away; a proposal takes nothing away yet."""
+        if not self.may_edit or self.entity != "service" or self.current is None:
+            return None
+        return losing.open_question({self.current.slug: record})
 
     def _said(self, action: str, *, changed: bool) -> str:
         if action == "confirm":
@@ -525,6 +533,10 @@ class Page:
             "publish_only": (Status.PUBLISHED, "published"),
         }[verb]
         target = url_for(ENDPOINTS[self.entity], slug=self.current.slug)
+        if self.entity == "service" and verb in ("withdraw", "archive"):
+            asked = losing.open_question({self.current.slug: None})
+            if asked and not self._is_clearing_desk():
+                return self._ask(verb, tree, asked)
         try:
             saved = editing.set_status(
                 self.session,
@@ -551,6 +563,24 @@ class Page:
             }[verb]
         )
         return redirect(target, code=303)
+
+    def _is_clearing_desk(self) -> bool:
+        """It stays in any case, so that there is nothing to ask."""
+        return self.current is not None and self.current.slug == current_portal().region.clearing_desk
+
+    def _ask(self, verb: str, tree: Node, asked: losing.Question) -> Response:
+        name = self.title(None)
+        return render(
+            "admin/edit/losing.html",
+            status=422,
+            title=gettext("Withdraw “%(name)s”?", name=name)
+            if verb == "withdraw"
+            else gettext("Archive “%(name)s”?", name=name),
+            label=gettext("Withdraw from the public") if verb == "withdraw" else gettext("Archive"),
+            verb=verb,
+            asked=asked,
+            comment=text(tree, "comment"),
+        )
 
     def delete(self, tree: Node) -> BaseResponse:
         """A place has no state: one that no offer uses goes, and its last version stays in the history."""
@@ -689,6 +719,8 @@ class Page:
         record = editing.parsed(self.entity, result)
         if problems := self._foreign(record):
             return self.show(tree, problems=problems, status=422)
+        if asked := self._loses(record):
+            return self.show(tree, status=422, asked=asked)
         try:
             return self._write(record, self.current.hash, tree, "save", None)
         except InvalidEntry as error:
@@ -708,6 +740,7 @@ class Page:
         status: int = 200,
         kept_at: datetime | None = None,
         with_preview: bool = False,
+        asked: losing.Question | None = None,
     ) -> Response:
         shown = Shown(
             tree, by_field([_at_field(problem) for problem in problems or []], problem_words), set()
@@ -726,6 +759,7 @@ class Page:
             why=why,
             known=LABELS,
             problems=shown.summary(),
+            asked=asked,
             kept_at=moment_words(kept_at) if kept_at else None,
             preview=html,
             base=text(tree, "base"),
