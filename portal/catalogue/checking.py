@@ -37,6 +37,8 @@ _WHITE, _PAPER, _CARD_DARK, _PAPER_DARK, _INK_DARK = "#ffffff", "#fbf9f4", "#1d2
 _FAR_KM = 40
 """No place of a county is larger; further from its centre means swapped or mistyped coordinates."""
 
+_UNNAMED_LANGUAGES = frozenset({"prs", "gsg"})
+"""Dari and German Sign Language: spoken in offices, missing among the names of the CLDR."""
 _SHORT_NUMBERS = frozenset({"110", "112", "115"})
 _FICTIONAL: tuple[tuple[str, int], ...] = (
     # Numbers that the Bundesnetzagentur keeps for film and television: area code and start, digits to follow.
@@ -428,7 +430,7 @@ def desk_gaps(content: RegionContent) -> dict[str, list[str]]:
 def _known_languages() -> frozenset[str]:
     from babel import Locale
 
-    return frozenset(Locale("en").languages) | frozenset(Locale("de").languages)
+    return frozenset(Locale("en").languages) | frozenset(Locale("de").languages) | _UNNAMED_LANGUAGES
 
 
 def phone_problem(number: str, *, fictional: bool) -> str | None:

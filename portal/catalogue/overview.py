@@ -1162,7 +1162,7 @@ def archived(session: Session, scope: Scope) -> list[ArchivedLine]:
             )
         )
     never = datetime.max.replace(tzinfo=UTC)
-    return sorted(found, key=lambda line: (line.archived_at or never, line.name.casefold(), line.slug))
+    return sorted(found, key=lambda line: (line.archived_at or never, fold(line.name), line.slug))
 
 
 def ending(session: Session, scope: Scope, *, since: date, until: date) -> list[EndingLine]:

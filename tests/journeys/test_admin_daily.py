@@ -97,6 +97,7 @@ def test_an_offer_from_draft_to_archive(
     assert page.input_value("#f-name") == "Zimtsternwerkstatt", "and loses nothing"
     page.fill("#f-description", "Wir backen zusammen.")
     page.locator('input[name="topics"]').first.check(force=True)
+    page.locator('input[name="service_areas"]').first.check(force=True)
     save(page)
     assert page.url.endswith("/admin/services/zimtsternwerkstatt")
     address = "/de/offers/zimtsternwerkstatt"

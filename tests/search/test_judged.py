@@ -31,7 +31,9 @@ HERE = Path(__file__).parent
 JUDGED, BLIND = HERE / "judged.yaml", HERE / "blind.yaml"
 """The blind set is only measured. Whoever looks at a query of it moves all of it to the judged ones; until somebody
 writes a new set, there is no such file."""
-BLIND_LIMITS = {"success": 0.95, "urgent": 0.95, "false_alarms": 0.02}
+BLIND_LIMITS = {"success": 0.93, "urgent": 0.98, "false_alarms": 0.04}
+"""Not the goal, which is that of the judged set, but what was reached when the set was first measured: it must not get
+worse."""
 
 
 @pytest.fixture(scope="module", params=["whoosh", pytest.param("postgres", marks=pytest.mark.postgres)])

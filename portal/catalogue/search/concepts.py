@@ -258,6 +258,12 @@ _MOST_GUESSES = 3
 _FEW = 5
 """Queries of at most so many words are short."""
 _RAISED = 0.8
+_LIKELY_NOTHING, _PERHAPS_NOTHING = 0.5, 0.3
+"""From this share on "means nothing we know" speaks against an alarm of phrases, or of examples for a few words."""
+_NO_THREAT = 0.2
+"""Up to this share of what raises an alarm nobody is in danger."""
+_LONG_WORD, _SPELT_LIKE = 10, 0.8
+"""A single long word that no example has is guessed by its pieces, from this share on."""
 _LEAST_HINT, _BEST_HINT, _MOST_HINTS = 0.4, 0.55, 3
 """Hints stay below 0.6, where a concept counts as recognised; they never raise the alarm."""
 _FAR = 4
@@ -524,20 +530,30 @@ class Concepts:
             return matches
         opinion = self._learned.opinion(tokens, text, language, tags, likely)
         settings = self._learned.settings
-        matches = self._weighed(matches, opinion, threat=min(opinion.danger / settings.alarm, 1.0))
+        matches = self._weighed(
+            matches,
+            opinion,
+            threat=min(opinion.danger / settings.alarm, 1.0),
+            longest=max((len(token.fold) for token in tokens), default=0),
+        )
+        nothing = opinion.share(NOTHING)
         if any(match.urgent for match in matches):
-            return self._calmed(matches) if opinion.danger < settings.calm else matches
+            calm = settings.calm_meaning if nothing >= _LIKELY_NOTHING else settings.calm
+            return self._calmed(matches) if opinion.danger < calm else matches
         sure = any(
             m.strength >= 0.9 and m.how != "learned" and not (m.concept.generic or m.concept.urgent)
             for m in matches
         )
-        least = settings.alarm_short if len(tokens) <= _FEW else settings.alarm
+        short = len(tokens) <= _FEW
+        if short and nothing >= _PERHAPS_NOTHING:
+            return matches
+        least = settings.alarm_short if short else settings.alarm
         if opinion.known < 2 or opinion.danger < (settings.alarm_against if sure or explained else least):
             return matches
         return self._alarmed(matches, opinion)
 
     def _weighed(
-        self, matches: tuple[ConceptMatch, ...], opinion: Opinion, *, threat: float
+        self, matches: tuple[ConceptMatch, ...], opinion: Opinion, *, threat: float, longest: int
     ) -> tuple[ConceptMatch, ...]:
         """The finds in the light of what examples say; with their best guess where nothing was found for sure."""
         # Nobody is sent to an emergency service by a guess that sees no danger.
@@ -547,13 +563,24 @@ class Concepts:
             if code != NOTHING
         }
         best = max(shares.values(), default=0.0)
-        if not opinion.known or best < _LEAST_SHARE:
+        if best < (_LEAST_SHARE if opinion.known else _SPELT_LIKE):
+            return matches
+        if not opinion.known and (matches or threat > _NO_THREAT or longest < _LONG_WORD):
             return matches
         out = []
         specific = named = False
         for match in matches:
             if match.how == "hint":
                 match = replace(match, strength=round(match.strength * _DOUBTED, 3))
+            elif (
+                match.concept.urgent
+                and not match.urgent
+                and threat <= _NO_THREAT
+                and best >= _OUTSPOKEN
+                and shares.get(match.concept.id, 0.0) < best / 2
+            ):
+                # "Von Kündigung bedroht": examples know what is meant, and it is nothing urgent.
+                match = replace(match, strength=round(match.strength * 0.3, 3))
             elif match.strength >= _SURE and not match.concept.generic:
                 specific = True
             if match.strength >= _SURE and not match.concept.generic and opinion.known > 1:

@@ -56,6 +56,8 @@ class Settings:
     """The same where they say something else: another concept for sure, or that the dangerous word means no danger."""
     calm: float
     """Below this one an alarm of phrases and frames is taken back."""
+    calm_meaning: float
+    """The same where the other model finds that nothing we know is meant."""
 
 
 @dataclass(frozen=True, slots=True)

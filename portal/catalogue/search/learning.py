@@ -34,7 +34,7 @@ _ROUNDS = 8
 _RATE = 0.25
 _DECAY = 3e-6
 
-SETTINGS = Settings(alarm=0.45, alarm_short=0.7, alarm_against=0.65, calm=0.05)
+SETTINGS = Settings(alarm=0.45, alarm_short=0.7, alarm_against=0.65, calm=0.05, calm_meaning=0.35)
 
 
 class ExamplesError(Exception):

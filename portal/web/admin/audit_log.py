@@ -190,6 +190,20 @@ class EventLine:
     details: str
 
 
+def _without_actor(action: str) -> str:
+    """What stands in the place of a name: pages always know who it was, or that nobody can know it."""
+    thing, _, deed = action.partition(".")
+    if deed == "erased" or action in (
+        "confirmation.asked",
+        "confirmation.reminded",
+        "confirmation.escalated",
+    ):
+        return N_("automatically")
+    if thing in ("user", "translation"):
+        return N_("command on the server")
+    return N_("nobody who is known")
+
+
 _ENTRIES = ("service", "organization", "location")
 
 
@@ -197,7 +211,7 @@ def _line(event: AuditEvent, slugs: Mapping[UUID, str]) -> EventLine:
     slug = slugs.get(event.entity_id) if event.entity_id else None
     return EventLine(
         moment(event.at),
-        event.actor_name or gettext("nobody who is known"),
+        event.actor_name or gettext(_without_actor(event.action)),
         action_words(event.action),
         event.entity_name,
         url_for("admin.history", entity=event.entity, slug=slug) if slug and event.entity in _ENTRIES else "",
@@ -284,7 +298,7 @@ def _people() -> list[tuple[str, str]]:
 def _actions() -> list[tuple[str, str]]:
     rows = current_session().execute(select(col(AuditEvent.action)).distinct())
     return sorted(
-        ((row.action, action_words(row.action)) for row in rows), key=lambda pair: pair[1].casefold()
+        ((row.action, action_words(row.action)) for row in rows), key=lambda pair: overview.fold(pair[1])
     )
 
 

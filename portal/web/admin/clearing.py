@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from portal.accounts import audit
 from portal.accounts.permissions import Permission
 from portal.catalogue import region_settings
 from portal.catalogue.matching import resolve
+from portal.catalogue.overview import fold
 from portal.catalogue.reading import CatalogueError
 from portal.catalogue.region_settings import RegionChangeRefused, TriedCase
 from portal.catalogue.revision import text_hash
@@ -29,6 +31,7 @@ from portal.clearing import Path as ClearingPath
 from portal.clearing.loading import QUESTIONNAIRE_FILE, ROUTING_FILE
 from portal.clearing.schema import QuestionnaireSpec, RoutingSpec, Wording
 from portal.web.admin.guard import me, needs
+from portal.web.admin.losing import places_words
 from portal.web.admin.paging import Paging
 from portal.web.admin.rendering import render, say
 from portal.web.admin.times import moment
@@ -139,6 +142,8 @@ class Reader:
     """Turns the conditions of the files into sentences."""
 
     def __init__(self) -> None:
+        given = files()
+        self.facts: Mapping[str, Any] = {**given.questionnaire.facts, **given.routing.facts}
         self.questions: dict[str, str] = {}
         self.options: dict[str, dict[str, str]] = {}
         for question in current_portal().clearing.questions:
@@ -166,7 +171,9 @@ class Reader:
             )
         operator, operand = next(iter(source.items()))
         if operator == "fact":
-            return Sentence("fact", str(operand))
+            # In words where it stands: nobody knows the names that the files give to facts.
+            source_of = self.facts.get(str(operand))
+            return Sentence("fact", str(operand), (self._read(source_of),) if source_of else ())
         if operator == "not":
             return Sentence("not", parts=(self._read(operand),))
         return Sentence(operator, parts=tuple(self._read(part) for part in operand))
@@ -324,7 +331,7 @@ def rules() -> Response:
         tabs=tabs("admin.clearing_rules"),
         rules=lines,
         facts=_facts(reader, {**given.questionnaire.facts, **given.routing.facts}),
-        kinds=sorted(((code, kind_name(code)) for code in used), key=lambda pair: pair[1].casefold()),
+        kinds=sorted(((code, kind_name(code)) for code in used), key=lambda pair: fold(pair[1])),
         wanted=wanted,
     )
 
@@ -341,13 +348,52 @@ def _validity(first: date | None, last: date | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckProblem:
+    words: str
+    source: str = ""
+    """The line as the check wrote it, in English and with ids; empty when `words` is just that."""
+
+
+_NO_DESK = re.compile(r"(?P<kind>\w+) has no desk for (?P<places>[\d, ]+)")
+_DEAD_RULE = re.compile(r"rule (?P<rule>\S+) is never the first contact")
+_NEVER_ASKED = re.compile(r"question (?P<question>\w+) is never asked")
+_IDLE = re.compile(r"question (?P<question>\w+), option (?P<option>\w+) changes nothing anywhere")
+
+
+def check_problem(message: str) -> CheckProblem:
+    """With the names of places, kinds and questions instead of their ids, where the sentence is known."""
+    if found := _NO_DESK.match(message):
+        places = places_words(tuple(found["places"].replace(" ", "").split(",")))
+        words = gettext(
+            "No office for “%(kind)s” in: %(places)s", kind=kind_name(found["kind"]), places=places
+        )
+        return CheckProblem(words, message)
+    if found := _DEAD_RULE.match(message):
+        kind = next((rule.kind for rule in files().routing.rules if rule.id == found["rule"]), "")
+        words = gettext("A rule for “%(kind)s” never comes to bear.", kind=kind_name(kind) or found["rule"])
+        return CheckProblem(words, message)
+    reader = Reader()
+    if found := _NEVER_ASKED.match(message):
+        question = reader.questions.get(found["question"], found["question"])
+        return CheckProblem(gettext("“%(question)s” is never asked.", question=question), message)
+    if found := _IDLE.match(message):
+        question = reader.questions.get(found["question"], found["question"])
+        answer = reader.options.get(found["question"], {}).get(found["option"], found["option"])
+        words = gettext(
+            "“%(question)s”: the answer “%(answer)s” changes nothing.", question=question, answer=answer
+        )
+        return CheckProblem(words, message)
+    return CheckProblem(message)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckLine:
     state: str
     """none, running, failed, passed or problems."""
     at: str = ""
     current: bool = True
     """Nothing has changed since."""
-    problems: tuple[str, ...] = ()
+    problems: tuple["CheckProblem", ...] = ()
     answer_sets: int = 0
     states: int = 0
     longest_path: int = 0
@@ -376,7 +422,7 @@ def last_check() -> CheckLine:
             kept["state"],
             moment(at),
             kept["fingerprint"] == _fingerprint(),
-            tuple(kept.get("problems", ())),
+            tuple(check_problem(message) for message in kept.get("problems", ())),
             kept.get("answer_sets", 0),
             kept.get("states", 0),
             kept.get("longest_path", 0),
@@ -509,7 +555,7 @@ def try_it() -> Response:
 
 
 def _kinds_by_name() -> list[tuple[str, str]]:
-    return sorted(((code, kind_name(code)) for code in KINDS), key=lambda pair: pair[1].casefold())
+    return sorted(((code, kind_name(code)) for code in KINDS), key=lambda pair: fold(pair[1]))
 
 
 def _given_answers() -> dict[str, list[str]]:
@@ -634,7 +680,8 @@ def why_wrong(clearing: Clearing, case: Mapping[str, Any], *, today: date) -> tu
 def _case_line(case: Mapping[str, Any], *, own: bool) -> CaseLine:
     portal = current_portal()
     found, why = why_wrong(portal.clearing, case, today=portal.catalogue.today)
-    return CaseLine(case["title"], kind_name(case["kind"]), kind_name(found), not why, own, why)
+    title = case.get("title_de", case["title"]) if current_language().code == "de" else case["title"]
+    return CaseLine(title, kind_name(case["kind"]), kind_name(found), not why, own, why)
 
 
 @needs(Permission.CLEARING)

@@ -84,6 +84,7 @@ def dashboard() -> Response:
     misses = None
     if user.powers.may_everywhere(Permission.EDIT):
         misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
+    coming = "" if sees or translates else _coming()
     dead_ends = _dead_ends() if sees else []
     kept = _kept()
     own = _own_proposals() if sees and not user.may(Permission.EDIT) else []
@@ -93,9 +94,12 @@ def dashboard() -> Response:
         sees=sees,
         groups=groups,
         dead_ends=dead_ends,
+        coming=coming,
+        shows_quality=bool(coming) and user.may(Permission.STATISTICS),
         kept=kept,
         proposals=own,
         misses=misses,
+        language_name=presenting.language_name,
         languages=languages,
         languages_wait=translates and not counted,
         all_translated=False,
@@ -106,6 +110,19 @@ def dashboard() -> Response:
         and not (misses and misses.total)
         and (counted or not translates),
     )
+
+
+def _coming() -> str:
+    """For roles whose pages are still to be built."""
+    if me().may(Permission.STATISTICS):
+        return gettext(
+            "Numbers about the portal will stand here. How true and complete it is today can be read by everybody:"
+        )
+    if me().may(Permission.REFERRALS):
+        return gettext(
+            "What you pass on to other offices will stand here. Until then the public pages show you every offer."
+        )
+    return gettext("You have no role yet. Please ask whoever invited you.")
 
 
 def _dead_ends() -> list[Line]:

@@ -20,7 +20,7 @@ from portal.catalogue import editing, revision, spreadsheets
 from portal.catalogue.duplicates import Merge, MergeRefused, Pair, SharedContact
 from portal.catalogue.editing import Conflict, EntryProblem, InvalidEntry, StillUsed, UnknownEntry
 from portal.catalogue.models import entity_id
-from portal.web.admin import differences
+from portal.web.admin import differences, losing
 from portal.web.admin.differences import Changed
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
@@ -98,9 +98,10 @@ class PairLine:
 
 @needs(Permission.EDIT)
 def duplicates() -> Response:
-    entity = request.args.get("entity", "service")
-    entity = entity if entity in TITLES else "service"
     found = {name: _pairs(name) for name in TITLES}
+    entity = request.args.get("entity", "")
+    if entity not in TITLES:
+        entity = next((name for name, some in found.items() if some), "service")
     paging = Paging.read(len(found[entity]))
     chosen = found[entity][paging.offset : paging.offset + paging.size]
     edit = f"admin.edit_{entity}"
@@ -236,6 +237,8 @@ def merge_entries(entity: str, left: str, right: str) -> BaseResponse:
         if problems := editing.entry_problems(session, region, entity, planned.record):
             return _merge_page(planned, choice, error=_problems(problems), status=422)
         return _merge_page(planned, choice, preview=True)
+    if _loses(planned):
+        return _merge_page(planned, choice, preview=True, status=422)
     hashes = (request.form.get("left_hash", ""), request.form.get("right_hash", ""))
     now = portal.now()
     try:
@@ -275,6 +278,13 @@ def merge_entries(entity: str, left: str, right: str) -> BaseResponse:
         )
     )
     return redirect(url_for("admin.duplicates", entity=entity), code=303)
+
+
+def _loses(planned: Merge) -> losing.Question | None:
+    """Whether the one that stays no longer takes in whom the two took in before."""
+    if planned.left.entity != "service":
+        return None
+    return losing.open_question({planned.left.slug: planned.record, planned.right.slug: None})
 
 
 def _problems(problems: Sequence[EntryProblem]) -> str:
@@ -342,6 +352,7 @@ def _merge_page(
         right=right,
         fields=fields,
         preview=preview,
+        asked=_loses(planned) if preview else None,
         chosen=[(found.name, choice.get(found.name, found.usual)) for found in planned.fields],
         changes=differences.compared(session, editing.plain(left.record), editing.plain(planned.record))
         if preview

@@ -95,4 +95,4 @@ def _ending(line: EndingLine, today: date) -> Ending:
 
 
 def _counted(names: Iterable[str]) -> list[tuple[str, int]]:
-    return sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0].casefold()))
+    return sorted(Counter(names).items(), key=lambda pair: (-pair[1], overview.fold(pair[0])))

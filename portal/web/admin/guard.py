@@ -196,7 +196,7 @@ def _refused(view: Any, permission: Permission) -> BaseResponse | None:
 def _to_sign_in() -> BaseResponse:
     """What was sent is kept for the one whose session ran out; after the sign-in it stands in the form again."""
     if request.method not in ("GET", "HEAD"):
-        keep_typed()
+        cookie_session["typed"] = keep_typed()
     cookie_session["after"] = (
         request.full_path.rstrip("?") if request.method == "GET" and not is_htmx() else form_page()
     )

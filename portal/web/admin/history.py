@@ -13,7 +13,7 @@ from portal.accounts.permissions import Permission
 from portal.catalogue import editing
 from portal.catalogue.editing import InvalidEntry
 from portal.catalogue.models import EntryVersion, Status, entity_id
-from portal.web.admin import differences
+from portal.web.admin import differences, losing
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
 from portal.web.admin.guard import may_for_organization, me, needs
@@ -194,6 +194,8 @@ def version(entity: str, slug: str, number: int) -> BaseResponse:
         abort(403)
     session, now = current_session(), current_portal().now()
     comment = request.form.get("comment", "").strip()[:500]
+    if asked := _loses(subject, found):
+        return _version_page(subject, found, asked=asked, comment=comment)
     try:
         saved = editing.restore(
             session, current_portal().region.slug, found, author=me(), now=now, comment=comment
@@ -214,8 +216,24 @@ def version(entity: str, slug: str, number: int) -> BaseResponse:
     return redirect(url_for("admin.history", entity=entity, slug=slug), code=303)
 
 
+def _loses(subject: Subject, found: EntryVersion) -> losing.Question | None:
+    """Whether the older version takes somebody's last desk away."""
+    if subject.entity != "service" or subject.current is None:
+        return None
+    try:
+        record = editing.parsed("service", {**found.record, "status": subject.current.status})
+    except InvalidEntry:
+        return None  # It will not be put back.
+    return losing.open_question({subject.slug: record})
+
+
 def _version_page(
-    subject: Subject, found: EntryVersion, *, error: InvalidEntry | None = None, comment: str = ""
+    subject: Subject,
+    found: EntryVersion,
+    *,
+    error: InvalidEntry | None = None,
+    asked: losing.Question | None = None,
+    comment: str = "",
 ) -> Response:
     session = current_session()
     record = dict(found.record)
@@ -227,7 +245,8 @@ def _version_page(
     before = by_number.get(found.number - 1)
     return render(
         "admin/history_version.html",
-        status=422 if error else 200,
+        status=422 if error or asked else 200,
+        asked=asked,
         subject=subject,
         line=_line(subject, found),
         since=_between(before, found) if before else [],

@@ -595,10 +595,11 @@ def _groups(kind: Kind, wished: Asked, facets: Facets) -> list[Group]:
             ),
         ]  # fmt: skip
         groups.append(Group("state", gettext("State"), tuple(chips), folded=False))
+    translates = me().may(Permission.TRANSLATE)
     attention = [
         chip("attention", name, attention_name(name), number, on=name == wanted.attention)
         for name, number in facets.attention.items()
-        if number or name == wanted.attention
+        if (number and (translates or not name.startswith((MISSING, OUTDATED)))) or name == wanted.attention
     ]
     if attention:
         groups.append(Group("attention", gettext("Needs attention"), tuple(attention), folded=False))
@@ -884,7 +885,7 @@ def _bulk_page(
         change=change,
         title=change.question(len(slugs)),
         label=gettext("Change the topic") if change.name == "topic" else gettext("Note the day") if change.name == "review" else gettext(change.label),
-        note=gettext(change.note),
+        note=_note(kind, change, len(slugs)),
         chosen=[(slug, names[slug]) for slug in slugs],
         back=back,
         error=error,
@@ -893,6 +894,27 @@ def _bulk_page(
         today=scope().today.isoformat(),
         given={name: form.get(name, "") for name in ("comment", "topic", "way", "on")},
     )  # fmt: skip
+
+
+_NOTES_FOR_ONE: Mapping[tuple[str, str], str] = {
+    ("services", "withdraw"): N_(
+        "This offer becomes a draft. The public does not see it until you publish it again."
+    ),
+    ("organizations", "withdraw"): N_(
+        "This organization becomes a draft. The public does not see it until you publish it again."
+    ),
+    ("services", "archive"): N_(
+        "This offer disappears from the portal. For 90 days you can put it back, then it is erased."
+    ),
+    ("organizations", "archive"): N_(
+        "This organization disappears from the portal. For 90 days you can put it back, then it is erased."
+    ),
+}
+
+
+def _note(kind: Kind, change: Change, number: int) -> str:
+    one = _NOTES_FOR_ONE.get((kind.name, change.name))
+    return gettext(one) if one and number == 1 else gettext(change.note)
 
 
 def _wish(change: Change) -> Wish:

@@ -61,7 +61,11 @@ def sign_in() -> BaseResponse:
         return redirect(url_for("admin.dashboard"), code=303)
     form = SignInForm()
     if request.method == "GET":
-        return _sign_in_page(form, returning="after" in cookie_session)
+        return _sign_in_page(
+            form,
+            returning=cookie_session.get("after", "") not in ("", url_for("admin.dashboard")),
+            typed=bool(cookie_session.get("typed")),
+        )
     email, password = form.email.data or "", form.password.data or ""
     if not email.strip() or not password:
         return _sign_in_page(
@@ -94,14 +98,16 @@ def sign_in() -> BaseResponse:
 
 
 def _sign_in_page(
-    form: SignInForm, *, error: str = "", status: int = 200, returning: bool = False
+    form: SignInForm, *, error: str = "", status: int = 200, returning: bool = False, typed: bool = False
 ) -> Response:
+    """`typed`: a form was sent after the session ran out, and it was kept."""
     return render(
         "admin/sign_in.html",
         form=form,
         error=error,
         status=status,
         returning=returning,
+        typed=typed,
         passkeys_possible=passkeys.are_possible(),
     )
 

@@ -1,6 +1,6 @@
 """From the catalogue's records to what the templates show: language, words for hours, numbers to touch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote_plus
@@ -427,9 +427,18 @@ def helpline(service: ServiceView) -> Helpline:
     )
 
 
+_OWN_NAMES: Mapping[str, Mapping[str, str]] = {
+    "prs": {"en": "Dari"},
+    "gsg": {"de": "Deutsche Gebärdensprache", "en": "German Sign Language", "ar": "لغة الإشارة الألمانية"},
+}
+"""Languages that Babel has no name for."""
+
+
 @lru_cache(maxsize=256)
 def is_language(code: str) -> bool:
     """Whether a code names a language that can be shown by name."""
+    if code in _OWN_NAMES:
+        return True
     try:
         return code.isascii() and bool(Locale.parse(code, sep="-"))
     except (UnknownLocaleError, ValueError):
@@ -437,6 +446,11 @@ def is_language(code: str) -> bool:
 
 
 def language_name(code: str) -> str:
+    own = _OWN_NAMES.get(code)
+    if own is not None:
+        locale = current_language().locale
+        known = locale.languages.get("fa_AF") if code == "prs" else None
+        return str(known or own.get(locale.language, own["en"]))
     name = Locale.parse(code, sep="-").get_display_name(current_language().locale) or code
     return str(name)
 

@@ -15,7 +15,7 @@ from portal.catalogue.search.service import concepts_of
 from tests.catalogue.search.conftest import SYNONYMS
 
 CONTENT = SYNONYMS.parent
-SETTINGS = Settings(alarm=0.5, alarm_short=0.6, alarm_against=0.9, calm=0.05)
+SETTINGS = Settings(alarm=0.5, alarm_short=0.6, alarm_against=0.9, calm=0.05, calm_meaning=0.05)
 
 WORDS = """
 version: 1
@@ -150,12 +150,14 @@ def test_examples_raise_the_alarm(words: Path) -> None:
     found = recognise(taught(words), said)
     assert found["danger"].urgent
     assert next(iter(found)) == "danger"
-    cautious = Settings(alarm=0.99, alarm_short=0.99, alarm_against=0.99, calm=0.05)
+    cautious = Settings(alarm=0.99, alarm_short=0.99, alarm_against=0.99, calm=0.05, calm_meaning=0.05)
     assert not any(match.urgent for match in recognise(taught(words, cautious), said).values())
 
 
 def test_one_known_word_raises_no_alarm(words: Path) -> None:
-    concepts = taught(words, Settings(alarm=0.1, alarm_short=0.1, alarm_against=0.1, calm=0.0))
+    concepts = taught(
+        words, Settings(alarm=0.1, alarm_short=0.1, alarm_against=0.1, calm=0.0, calm_meaning=0.0)
+    )
     assert not any(match.urgent for match in recognise(concepts, "verdrischt").values())
     assert any(match.urgent for match in recognise(concepts, "onkel verdrischt").values())
 
@@ -163,11 +165,34 @@ def test_one_known_word_raises_no_alarm(words: Path) -> None:
 def test_examples_take_a_false_alarm_back(words: Path) -> None:
     said = "prügel und trompete im theater"
     assert recognise(load_concepts(words), said)["danger"].urgent
-    found = recognise(taught(words, Settings(0.9, 0.9, 0.9, calm=0.4)), said)
+    found = recognise(taught(words, Settings(0.9, 0.9, 0.9, calm=0.4, calm_meaning=0.4)), said)
     assert not any(match.urgent for match in found.values())
     assert next(iter(found)) == "music"
-    brave = recognise(taught(words, Settings(0.9, 0.9, 0.9, calm=0.0)), said)
+    brave = recognise(taught(words, Settings(0.9, 0.9, 0.9, calm=0.0, calm_meaning=0.0)), said)
     assert brave["danger"].urgent
+
+
+def test_an_alarm_is_taken_back_more_easily_where_nothing_known_is_meant(words: Path) -> None:
+    said = [
+        *SAID,
+        *(
+            (f"prügel {word}", [], False)
+            for word in ("im regen", "im schnee", "im wind", "im nebel", "im sturm")
+        ),
+    ]
+    for meaning, urgent in ((0.9, False), (0.0, True)):
+        settings = Settings(0.9, 0.9, 0.9, calm=0.0, calm_meaning=meaning)
+        model = Learned(pack(learn(examples_of(words, said), settings)))
+        assert opinion(model, "prügel im regen").share(NOTHING) >= 0.5
+        found = recognise(load_concepts(words, learned=model), "prügel im regen")
+        assert found["danger"].urgent is urgent
+
+
+def test_a_long_word_no_example_has_is_guessed_by_its_pieces(words: Path) -> None:
+    found = recognise(taught(words), "sparschweinkonten")
+    assert found["money"].how == "learned"
+    assert not found["money"].urgent
+    assert not recognise(taught(words), "xyzxyzxyzxyz")
 
 
 def test_learning_is_deterministic(words: Path) -> None:

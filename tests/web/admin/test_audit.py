@@ -164,3 +164,16 @@ def test_a_person_whose_account_is_gone_still_stands_there(admin: AdminClient, d
     )
     database.commit()
     assert "Frau Fort" in [text_of(option) for option in admin.page("/admin/audit").all("#person option")]
+
+
+def test_events_without_a_person_say_where_they_came_from(admin: AdminClient, database: Session) -> None:
+    for action in ("user.invited", "confirmation.asked", "sign_in.failed"):
+        audit.record(database, action, now=NOW, region=REGION)
+    database.commit()
+    who = {
+        action: text_of(admin.page(f"/admin/audit?action={action}").all("tbody tr")[0])
+        for action in ("user.invited", "confirmation.asked", "sign_in.failed")
+    }
+    assert "Befehl auf dem Server" in who["user.invited"]
+    assert "automatisch" in who["confirmation.asked"]
+    assert not any(words in who["sign_in.failed"] for words in ("Befehl auf dem Server", "automatisch"))

@@ -1,6 +1,7 @@
 """The questionnaire in the admin pages: read, proved, tried out, reworded."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +84,36 @@ def test_a_check_that_breaks_off_says_so(coordinator: AdminClient, monkeypatch: 
     assert coordinator.page("/admin/clearing").all("#check .error")
 
 
+def test_what_the_check_found_has_the_names_of_places_kinds_and_questions(
+    coordinator: AdminClient, monkeypatch: pytest.MonkeyPatch, admin_portal: Portal
+) -> None:
+    place = admin_portal.catalogue.places.all()[0]
+    question = admin_portal.clearing.questions[0]
+    rule = admin_portal.clearing.rules[0]
+    messages = (
+        f"jobcenter has no desk for {place.ags}",
+        f"question {question.id} is never asked",
+        f"rule {rule.id} is never the first contact and never beside it",
+        "something else",
+    )
+
+    class Report:
+        passed, answer_sets, states, longest_path, seconds = False, 1, 1, 1, 0.1
+        problems = tuple(SimpleNamespace(message=message) for message in messages)
+
+    monkeypatch.setattr(clearing, "begin_work", lambda work: work())
+    monkeypatch.setattr(clearing, "prove", lambda *_given, **_named: Report())
+    coordinator.send("/admin/clearing/check")
+    lines = coordinator.page("/admin/clearing").all("#check li")
+    said = [next(iter(line.stripped_strings)) for line in lines]
+    names = {term.code: term.name for term in admin_portal.catalogue.terms("contact_kinds")}
+    assert place.name in said[0]
+    assert names["jobcenter"] in said[0]
+    assert question.id not in said[1]
+    assert names[rule.kind] in said[2]
+    assert said[3] == "something else"
+
+
 def tried(client: AdminClient, answers: dict[str, Any]) -> Any:
     fields = {f"q.{name}": value for name, value in answers.items()}
     return client.sent(client.send("/admin/clearing/try", fields), "/admin/clearing/try")
@@ -150,6 +181,12 @@ def test_answers_are_kept_only_as_a_case(coordinator: AdminClient, database: Ses
 def test_a_case_without_sense_is_refused(coordinator: AdminClient, fields: dict[str, str]) -> None:
     answer = coordinator.send("/admin/clearing/cases", fields)
     assert coordinator.sent(answer, "/admin/clearing/cases", status=422).one(".box.wrong")
+
+
+def test_every_shipped_case_has_a_german_title_of_its_own(admin_portal: Portal) -> None:
+    cases = clearing.shipped_cases(admin_portal.settings.questionnaires_dir)
+    titles = [case.get("title_de") for case in cases]
+    assert all(title and title != case["title"] for title, case in zip(titles, cases, strict=True))
 
 
 def test_the_reviewed_cases_all_end_where_they_should(coordinator: AdminClient) -> None:

@@ -7,7 +7,8 @@ from sqlmodel import Session, select
 
 from portal.accounts.models import AuditEvent, Role, RoleGrant
 from portal.catalogue import duplicates, editing
-from portal.catalogue.models import Place, entity_id
+from portal.catalogue.models import Location, Place, entity_id
+from portal.web.admin import duplicates as web
 from portal.web.application import Portal
 from tests.web.admin.conftest import Clock, MakeUser, SignIn
 from tests.web.admin.pages import AdminClient
@@ -54,9 +55,21 @@ def hidden(page: Page) -> dict[str, str]:
 
 def test_a_duplicate_is_listed_with_its_reasons(admin: AdminClient, database: Session, service: str) -> None:
     twin = doubled(database, "service", service)
-    page = admin.page("/admin/duplicates")
+    page = admin.page("/admin/duplicates?entity=service")
     assert f"{service} | {twin}" in pairs(page)
     assert "same name" in page.text or "gleicher Name" in page.text
+
+
+def test_the_page_opens_where_there_is_something(
+    admin: AdminClient, database: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slug = next(one.slug for one in database.exec(select(Location)).all() if not one.confidential)
+    twin = doubled(database, "location", slug)
+    found = web._pairs
+    monkeypatch.setattr(web, "_pairs", lambda entity: found(entity) if entity == "location" else [])
+    page = admin.page("/admin/duplicates")
+    assert f"{slug} | {twin}" in pairs(page)
+    assert page.all("main nav a")[0].get("aria-current") is None
 
 
 def test_two_that_are_called_different_do_not_come_back(

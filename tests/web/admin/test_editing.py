@@ -292,14 +292,16 @@ def test_a_new_offer_is_a_draft_until_it_is_published(
     fields = filled(
         fields_of(page), name="Gitarre für alle", description="Wir üben zusammen.", topics=["allgemein"]
     )
+    asked = admin.sent(admin.send("/admin/services/new", fields), "/admin/services/new", status=422)
+    assert [a["href"] for a in asked.all(".mistakes a")] == ["#f-service_areas"], "for whom, nobody can guess"
+    fields = filled(fields, service_areas=[admin_portal.region.county_area])
     answer = admin.send("/admin/services/new", fields)
     assert answer.location == "/admin/services/gitarre-fuer-alle"
     assert record(database, "gitarre-fuer-alle").status == "draft"
     fields = [*fields_of(admin.page(answer.location)), ("action", "publish")]
     admin.send(answer.location, fields)
     assert record(database, "gitarre-fuer-alle").status == "published"
-    again = admin.send("/admin/services/new", filled(fields_of(page), name="Gitarre für alle", description="Zwei.",
-                                                      topics=["allgemein"]))  # fmt: skip
+    again = admin.send("/admin/services/new", filled(fields, description="Zwei."))
     assert again.location == "/admin/services/gitarre-fuer-alle-2"
 
 
@@ -451,6 +453,7 @@ def test_a_session_that_ran_out_loses_nothing(
     clock.later(days=3)
     answer = client.send(path, typed)
     assert answer.location == "/admin/sign-in"
+    assert "Was Sie eingegeben haben" in client.page("/admin/sign-in").text
     again = signed_in(user=user).page(path)
     assert again.one("#f-name")["value"] == "Lange getippt"
 
@@ -525,7 +528,13 @@ def test_an_editors_new_offer_is_a_proposal(
 ) -> None:
     editor = signed_in("editor", organization=organization)
     page = editor.page("/admin/services/new")
-    fields = filled(fields_of(page), name="Chor für alle", description="Wir singen.", topics=["allgemein"])
+    fields = filled(
+        fields_of(page),
+        name="Chor für alle",
+        description="Wir singen.",
+        topics=["allgemein"],
+        service_areas=[admin_portal.region.county_area],
+    )
     answer = editor.send("/admin/services/new", fields)
     assert answer.location == "/admin/services/chor-fuer-alle"
     page = editor.page(answer.location)
@@ -807,3 +816,29 @@ def test_what_was_said_about_places_is_shown_while_it_is_fresh(
     words = ("Places free", "Few places left", "Full (as of", "Full until")
     for address in (f"/en/offers/{slug}", "/en/offers?q=startpunkt"):
         assert any(word in public.page(address).text for word in words) is shown, address
+
+
+@pytest.mark.parametrize("entity", ["services", "locations"])
+def test_a_missing_organization_is_asked_for(admin: AdminClient, entity: str) -> None:
+    path = f"/admin/{entity}/new"
+    answer = admin.send(path, filled(fields_of(admin.page(path)), name="Ganz neu", organization=""))
+    page = admin.sent(answer, path, status=422)
+    assert "Bitte wählen Sie eine Organisation." in page.one(".mistakes").get_text()
+
+
+def test_languages_that_have_no_name_in_the_cldr_can_be_chosen_and_are_shown_by_name(
+    admin: AdminClient, public: PageClient, path: str, slug: str, database: Session
+) -> None:
+    page = admin.page(path)
+    names = {str(tag["value"]): tag.parent.get_text(strip=True) for tag in page.all("[name=languages]")}
+    assert (names["prs"], names["gsg"]) == ("Dari", "Deutsche Gebärdensprache")
+    fields = filled(fields_of(page), languages=["de", "prs", "gsg"])
+    assert admin.send(path, [*fields, ("action", "save")]).status_code == 303
+    assert record(database, slug).languages == ("de", "prs", "gsg")
+    look_again(public)
+    assert "Deutsche Gebärdensprache" in public.page(f"/de/offers/{slug}").text
+
+
+def test_a_place_explains_its_fields_as_a_place(admin: AdminClient) -> None:
+    place, offer = (admin.page(f"/admin/{name}/new") for name in ("locations", "services"))
+    assert place.one("#f-name-hint").get_text() != offer.one("#f-name-hint").get_text()

@@ -215,6 +215,33 @@ def test_archiving_asks_first_and_says_what_did_not_work(
     assert {event.entity_name for event in events} == {service.name for service in some[:2]}
 
 
+def test_the_question_about_one_offer_speaks_of_one(admin: AdminClient, some: list[ServiceView]) -> None:
+    for number, words in ((1, "Dieses Angebot verschwindet aus dem Portal."), (2, "Sie verschwinden")):
+        form = {"action": "archive", "chosen": [one.slug for one in some[:number]]}
+        asked = admin.sent(admin.send("/admin/services/bulk", form), "bulk", status=200)
+        assert words in asked.text
+
+
+def test_an_editor_is_not_told_of_translations(
+    signed_in: SignIn, some: list[ServiceView], database: Session, admin_portal: Portal
+) -> None:
+    organization = some[0].organization.slug
+    current = editing.entry(database, REGION, "service", some[0].slug)
+    changed = current.record.model_copy(update={"description": "Ganz anders als bisher."})
+    editing.save(
+        database, REGION, "service", changed, base_hash=current.hash, author=None, now=admin_portal.now()
+    )
+    database.commit()
+    told = {
+        role: [
+            a["href"] for a in signed_in(role, **given).page("/admin/services").all('a[href*="attention="]')
+        ]
+        for role, given in (("editor", {"organization": organization}), ("coordinator", {}))
+    }
+    assert any("outdated" in str(address) for address in told["coordinator"])
+    assert not any("outdated" in str(address) for address in told["editor"])
+
+
 def test_withdraw_and_publish_again(admin: AdminClient, database: Session, some: list[ServiceView]) -> None:
     for action, status in (("withdraw", Status.DRAFT), ("publish", Status.PUBLISHED)):
         form = {"action": action, "chosen": some[0].slug, "confirmed": "yes"}

@@ -147,6 +147,7 @@ def test_accepting_that_it_no_longer_exists_asks_too(
 def test_ways_that_end_nowhere_stand_on_top_of_the_first_page(
     admin: AdminClient, admin_portal: Portal, database: Session, lifeline: ServiceView
 ) -> None:
+    names = kind_names(admin_portal, lifeline)
     assert admin.page("/admin/").all("#dead-ends") == []
     editing.set_status(
         database, REGION, "service", lifeline.slug, Status.DRAFT, author=None, now=admin_portal.now()
@@ -155,4 +156,43 @@ def test_ways_that_end_nowhere_stand_on_top_of_the_first_page(
     admin_portal.catalogue._checked_at = float("-inf")
     page = admin.page("/admin/")
     assert page.all("main h2")[0]["id"] == "dead-ends"
-    assert any(name in page.one("main section").get_text() for name in kind_names(admin_portal, lifeline))
+    assert any(name in page.all("main section")[0].get_text() for name in names)
+
+
+def test_a_merge_that_forgets_the_desk_asks_too(
+    admin: AdminClient, admin_portal: Portal, database: Session, desk: ServiceView
+) -> None:
+    current = editing.entry(database, REGION, "service", desk.slug)
+    twin = current.record.model_copy(update={"slug": "ein-zwilling", "desk_for": ()})
+    editing.save(database, REGION, "service", twin, base_hash=None, author=None, now=admin_portal.now())
+    database.commit()
+    path = f"/admin/duplicates/service/{twin.slug}/{desk.slug}"
+    chosen = [("field-desk_for", "left"), ("action", "preview")]
+    page = admin.sent(admin.send(path, chosen), path, status=200)
+    fields = fields_of(page, "main form")
+    merge = [("action", "merge")]
+    without = [(name, value) for name, value in fields if name != "loses"]
+    assert admin.send(path, without + merge).status_code == 422
+    assert status(database, desk.slug) == Status.PUBLISHED
+    assert admin.send(path, fields + merge).status_code == 303
+    assert status(database, desk.slug) == Status.ARCHIVED
+
+
+def test_an_older_version_without_the_desk_asks_too(
+    admin: AdminClient, admin_portal: Portal, database: Session, desk: ServiceView
+) -> None:
+    current = editing.entry(database, REGION, "service", desk.slug)
+    for desk_for in ((), current.record.desk_for):
+        now = editing.entry(database, REGION, "service", desk.slug)
+        editing.save(
+            database, REGION, "service", now.record.model_copy(update={"desk_for": desk_for}),
+            base_hash=now.hash, author=None, now=admin_portal.now(),
+        )  # fmt: skip
+    database.commit()
+    versions = editing.versions(database, current.id)
+    number = next(one.number for one in versions if not one.record["desk_for"])
+    path = f"/admin/service/{desk.slug}/history/{number}"
+    asked = admin.sent(admin.send(path, {}), path, status=422)
+    assert admin.send(path, {"loses": asked.one("#loses")["value"]}).status_code == 303
+    database.expire_all()
+    assert editing.entry(database, REGION, "service", desk.slug).record.desk_for == ()

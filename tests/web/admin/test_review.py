@@ -26,6 +26,7 @@ def service(admin_portal: Portal) -> ServiceView:
         if s.slug != admin_portal.region.clearing_desk
         and admin_portal.region.county_area in s.service_areas
         and s.phones
+        and not s.desk_for
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from portal.catalogue import models
+from portal.catalogue.overview import folded
 from portal.catalogue.rows import table
 from portal.catalogue.vocabulary import ORGANIZATION_KINDS, TERM_FIELDS
 from portal.web.admin.editing.entries import NATION
@@ -108,7 +109,7 @@ def municipalities(session: Session) -> Options:
         for row in session.execute(
             select(place.c.ags, place.c.name)
             .where(place.c.region == current_portal().region.slug)
-            .order_by(place.c.name)
+            .order_by(folded(place.c.name))
         )
     ]
 
@@ -121,7 +122,7 @@ def organizations(session: Session, allowed: Iterable[UUID] | None) -> Options:
     )
     if allowed is not None:
         statement = statement.where(organization.c.id.in_(list(allowed)))
-    return [(row.slug, row.name) for row in session.execute(statement.order_by(organization.c.name))]
+    return [(row.slug, row.name) for row in session.execute(statement.order_by(folded(organization.c.name)))]
 
 
 def organization_name(session: Session, slug: str) -> str:
@@ -167,7 +168,7 @@ def places(
         select(location.c.slug, location.c.name, address.c.address_1, address.c.city)
         .outerjoin(address, address.c.location_id == location.c.id)
         .where(location.c.region == region, or_(*near))
-        .order_by(location.c.name)
+        .order_by(folded(location.c.name))
         .limit(300)
     )
     return [

@@ -43,7 +43,7 @@ from portal.web.admin.editing.tree import (
     rows,
     text,
 )
-from portal.web.admin.editing.wording import LABELS, label, problem_words, why
+from portal.web.admin.editing.wording import LABELS, label, problem_words, worded
 from portal.web.admin.guard import me, needs
 from portal.web.admin.rendering import render, say
 from portal.web.current import current_portal
@@ -279,7 +279,6 @@ class Page:
     def blank_tree(self) -> Node:
         tree: Node = {"organization": [self._first_organization()]}
         if self.entity == "service":
-            tree["service_areas"] = [current_portal().region.county_area]
             tree["languages"] = ["de"]
         if self.entity == "location":
             tree["schedules"] = {}
@@ -749,14 +748,15 @@ class Page:
         if with_preview:
             html = _preview(tree)
         context = self._choices(tree)
+        name_of, reason_for = worded(self.entity)
         response = render(
             f"admin/edit/{self.entity}.html",
             status=status,
             form=shown,
             here=self,
             title=self.title(text(tree, "name")),
-            label=label,
-            why=why,
+            label=name_of,
+            why=reason_for,
             known=LABELS,
             problems=shown.summary(),
             asked=asked,

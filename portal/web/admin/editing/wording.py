@@ -1,6 +1,6 @@
 """What the fields are called, why they are there, and what is wrong with them, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from portal.catalogue.editing import EntryProblem
@@ -138,6 +138,37 @@ LABELS: Mapping[str, Label] = {
     "record": Label(N_("The entry as a whole")),
 }
 """Field of a record → its name and the reason for it. Also for differences and merges."""
+_ELSEWHERE: Mapping[str, Mapping[str, Label]] = {
+    "location": {
+        "name": Label(
+            N_("Name of the place"), N_("As it stands at the house. People look for it when they arrive.")
+        ),
+        "organization": Label(N_("Organization"), N_("Whose house it is. Its offers can choose this place.")),
+        "schedules": Label(
+            N_("Hours"),
+            N_(
+                "When somebody is there. They hold for every offer in this place that has no hours of its own."
+            ),
+        ),
+        "phones": Label(
+            N_("Phones"), N_("The number of this place. Offers without one of their own show it.")
+        ),
+        "languages": Label(
+            N_("Languages spoken there"), N_("Only what somebody in this place really speaks.")
+        ),
+    },
+    "organization": {
+        "name": Label(N_("Name"), N_("As the organization calls itself. It stands at each of its offers.")),
+        "alternate_name": Label(
+            N_("Other name"), N_("Short form or former name. It is found in the search, too.")
+        ),
+        "phones": Label(
+            N_("Phones"), N_("The number for everything. Offers without one of their own show it.")
+        ),
+        "email": Label(N_("E-mail"), N_("Best an address that several people read.")),
+    },
+}
+"""Where a field means something else than at an offer."""
 
 
 def label(field: str) -> str:
@@ -148,6 +179,15 @@ def label(field: str) -> str:
 def why(field: str) -> str:
     found = LABELS.get(field)
     return gettext(found.why) if found and found.why else ""
+
+
+def worded(entity: str) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """`label` and `why` for the form of this entity."""
+    own = _ELSEWHERE.get(entity, {})
+    return (
+        lambda field: gettext(own[field].name) if field in own else label(field),
+        lambda field: gettext(own[field].why) if field in own else why(field),
+    )
 
 
 _BY_CODE = {
@@ -206,6 +246,8 @@ def problem_words(problem: EntryProblem) -> str:
     leaf = [part for part in problem.field.split(".") if not part.isdigit()][-1]
     if problem.code == "phone":
         return _phone_words()
+    if leaf == "organization" and (problem.code.startswith("shape.") or not values.get("value", "-")):
+        return gettext("Please choose an organization.")
     if problem.code == "unknown":
         return gettext(
             "“%(value)s” is not known here. Please choose one of the list.", value=values.get("value", "")
