@@ -817,8 +817,8 @@ def _bulk(
     except ValueError as error:
         return _bulk_page(kind, change, slugs, names, back, error=str(error))
     if _loses(entity, change, slugs) is not None:
-        error = gettext("Somebody would lose the last desk. Please look at the list below.")
-        return _bulk_page(kind, change, slugs, names, back, error=error)
+        warning = gettext("Somebody would lose the last desk. Please look at the list below.")
+        return _bulk_page(kind, change, slugs, names, back, error=warning)
     done, failed = [], []
     for slug in slugs:
         reason = _apply(entity, slug, wish)
