@@ -65,6 +65,7 @@ _FORMAT = 2
 schema and the lists below."""
 _WAIT_SECONDS = 30.0
 _OPEN_TRIES = 6
+_OPEN_SECONDS = 10.0
 _KEPT_POSTINGS = 2_000_000
 """Occurrences of words kept in memory for each segment, some 20 MB."""
 _KEPT_TEXTS = 1000
@@ -394,15 +395,33 @@ class WhooshIndex:
         except OSError as error:
             raise IndexUnusable("there is no index") from error
         with self._opening:
-            last: Exception | None = None
-            for attempt in range(_OPEN_TRIES):
-                try:
-                    return self._opened()
-                except IndexUnusable as error:
-                    # A writer may just have taken away a segment that the table of contents still named.
-                    last = error
-                    time.sleep(0.005 * attempt)
-            raise IndexUnusable(str(last)) from last
+            return self._opened_between_writes()
+
+    def _opened_between_writes(self) -> "_Open":
+        """A writer may just have taken away a segment that the table of contents still named: try again.
+
+        While others go on writing, the tries begin anew each time; an index that nobody changes and that still
+        cannot be opened is broken.
+        """
+        deadline = time.monotonic() + _OPEN_SECONDS
+        seen: object = None
+        tries = 0
+        while True:
+            mark = self._mark_or_none()
+            try:
+                return self._opened()
+            except IndexUnusable:
+                tries = tries + 1 if mark == seen == self._mark_or_none() else 1
+                seen = self._mark_or_none()
+                if tries >= _OPEN_TRIES or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.005 * tries)
+
+    def _mark_or_none(self) -> tuple[int, int, int] | None:
+        try:
+            return self._mark()
+        except OSError:
+            return None
 
     def _mark(self) -> tuple[int, int, int]:
         found = os.stat(self._folder / "state")
