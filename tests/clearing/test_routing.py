@@ -41,6 +41,7 @@ def test_cases_are_many_and_different():
     assert len({case["title"] for case in CASES}) == len(CASES)
     known = {
         "title",
+        "title_de",
         "answers",
         "kind",
         "urgent",

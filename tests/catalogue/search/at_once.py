@@ -52,4 +52,5 @@ def threads(work: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -
     done.set()
     for thread in repeating:
         thread.join(60)
-    assert errors == []
+    if errors:
+        raise errors[0]
