@@ -570,12 +570,24 @@ class WhooshIndex:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """One writer at a time, over threads and processes; the system frees the lock of a process that died."""
+        """One writer at a time, over threads and processes; the system frees the locks of a process that died.
+
+        Whoever is next holds the turn while it waits: a writer that has just finished cannot overtake it again
+        and again. Raises IndexBusy.
+        """
         with _not_written_if_refused():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        until = time.monotonic() + self._wait_seconds
+        with contextlib.ExitStack() as held:
+            with self._holding("turn", until):
+                held.enter_context(self._holding("lock", until))
+            yield
+
+    @contextlib.contextmanager
+    def _holding(self, name: str, until: float) -> Iterator[None]:
+        with _not_written_if_refused():
+            handle = os.open(self._folder / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            until = time.monotonic() + self._wait_seconds
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

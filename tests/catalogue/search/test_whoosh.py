@@ -1,6 +1,7 @@
 """The folder of the embedded index: damage, several processes, crashes, full disks."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -82,7 +83,9 @@ def test_a_deleted_inner_folder_asks_for_a_rebuild(index, folder, concepts):
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 64, b"{}", b"[1]", b"not json"])
 def test_every_damaged_file_asks_for_a_rebuild_or_is_not_needed(index, folder, concepts, damage):
     files = [
-        file for file in folder.rglob("*") if file.is_file() and file.name not in ("lock", "MAIN_WRITELOCK")
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and file.name not in ("lock", "turn", "MAIN_WRITELOCK")
     ]
     assert len(files) >= 3
     for file in files:
@@ -174,6 +177,34 @@ def test_whoever_waits_too_long_is_told(index, folder, concepts):
     assert slugs(index, "xylofon") == {"x"}
 
 
+def test_whoever_waits_comes_before_a_writer_that_has_just_finished(index, folder):
+    order = []
+
+    def waiting():
+        with index._locked():
+            order.append("waiting")
+
+    def has_its_turn() -> bool:
+        with (folder / "turn").open("rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    with index._locked():
+        thread = threading.Thread(target=waiting)
+        thread.start()
+        until = time.monotonic() + 60
+        while not has_its_turn():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    with index._locked():
+        order.append("again")
+    thread.join(60)
+    assert order == ["waiting", "again"]
+
+
 def hold_lock_and_die(folder: str) -> None:
     index = WhooshIndex(Path(folder), load_concepts(SYNONYMS))
     with index._locked():
@@ -244,7 +275,7 @@ def test_a_failing_source_of_documents_changes_nothing(index, folder):
 def test_a_rebuild_leaves_one_folder_and_no_scraps(index, folder):
     for revision in (2, 3):
         index.rebuild(some_documents(), revision=revision)
-    assert sorted(file.name.split("-")[0] for file in folder.iterdir()) == ["ix", "lock", "state"]
+    assert sorted(file.name.split("-")[0] for file in folder.iterdir()) == ["ix", "lock", "state", "turn"]
     assert json.loads((folder / "state").read_text())["revision"] == 3
 
 
