@@ -8,7 +8,7 @@ HOST ?= 127.0.0.1
 REGION ?= harz
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
-.PHONY: run setup test check translations bench clean
+.PHONY: run setup test check translations bench screenshots accessibility lighthouse clean
 
 run: setup
 	@PORTAL_REGION=$(REGION) $(BIN)/portal run --host $(HOST) --port $(PORT)
@@ -30,6 +30,21 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench.pages
 	@$(BIN)/python -m bench.search --sizes 300 --rounds 1
 	@$(BIN)/python -m bench.admin --rounds 3
+
+screenshots: $(VENV)/.dev
+	@$(BIN)/python -m tests.pictures --region $(REGION)
+
+# What the tests of access find is written down for the accessibility statement.
+accessibility: $(VENV)/.dev .ci/nu/node_modules/.package-lock.json
+	@$(BIN)/python -m pytest -p tests.accessibility tests/journeys/test_axe.py tests/journeys/test_access.py \
+		tests/journeys/test_access_tree.py tests/web/test_html.py
+
+lighthouse: $(VENV)/.dev .ci/lighthouse/node_modules/.package-lock.json
+	@$(BIN)/python -m bench.lighthouse --region $(REGION)
+
+.ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json
+	@npm ci --prefix .ci/$* --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Anlauf needs Python 3.11 or newer; this is " + sys.version.split()[0])'

@@ -4,12 +4,15 @@ A page may stand in the region's folder too (`content/regions/<region>/pages/…
 line is the title (`# …`). `{region}`, `{portal}` and the like are filled in from the region's settings.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nh3
 from markdown_it import MarkdownIt
+
+from portal.catalogue.translating.figures import Mismatch, mismatch
 
 _TAGS = {
     "h2",
@@ -33,6 +36,20 @@ _TAGS = {
 _ATTRIBUTES = {"a": {"href"}, "th": {"scope"}}
 
 
+_COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
+_LINK = re.compile(r"\]\([^)]*\)")
+
+
+def page_mismatch(german: Path, translation: Path) -> Mismatch:
+    """Numbers, dates and addresses that differ. Where links lead is left out: there are pages in other languages."""
+    if german == translation or not german.is_file():
+        return Mismatch((), ())
+    source, text = (
+        _LINK.sub("]", _COMMENT.sub("", path.read_text(encoding="utf-8"))) for path in (german, translation)
+    )
+    return mismatch(source, text, translation.stem)
+
+
 class PageError(Exception):
     """An editorial page is malformed; the text names the file."""
 
@@ -44,6 +61,8 @@ class EditorialPage:
     """The language it is really in, which may be the fallback."""
     title: str
     html: str
+    comments: tuple[str, ...] = ()
+    """What stands in `<!-- … -->`: whether somebody has checked the translation, and when."""
 
 
 class Pages:
@@ -78,16 +97,25 @@ class Pages:
         return self._made[key].html
 
     def page(self, slug: str, language: str) -> EditorialPage | None:
-        """The page in `language`, else in German, else None."""
+        """The page in `language`, else in German, else None. One that says other numbers than German is not shown."""
         for wanted in (language, "de"):
             key = (slug, wanted)
             if key in self._made:
                 return self._made[key]
-            for folder in self._folders:
-                path = folder / slug / f"{wanted}.md"
-                if path.is_file():
-                    self._made[key] = self._read(path, slug, wanted)
-                    return self._made[key]
+            path = self.file(slug, wanted)
+            if path is None:
+                continue
+            shown = "de" if page_mismatch(path.with_stem("de"), path) else wanted
+            self._made[key] = self._read(path.with_stem(shown), slug, shown)
+            return self._made[key]
+        return None
+
+    def file(self, slug: str, language: str) -> Path | None:
+        """Where the text stands: the region's own before the general one."""
+        for folder in self._folders:
+            path = folder / slug / f"{language}.md"
+            if path.is_file():
+                return path
         return None
 
     def _read(self, path: Path, slug: str, language: str) -> EditorialPage:
@@ -105,4 +133,5 @@ class Pages:
             url_schemes={"http", "https", "mailto", "tel"},
             link_rel="noopener noreferrer",
         )
-        return EditorialPage(slug, language, first[2:].strip(), html)
+        comments = tuple(comment.strip() for comment in _COMMENT.findall(rest))
+        return EditorialPage(slug, language, first[2:].strip(), html, comments)

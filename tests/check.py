@@ -85,6 +85,9 @@ def steps(data_dir: Path) -> list[Step]:
         own = {"PORTAL_DATA_DIR": str(data_dir / region)}
         table.append(Step(f"content {region}", portal("content", "check", "--region", region), own))
         table.append(Step(f"clearing {region}", portal("clearing", "check", "--region", region), own))
+    # One region shows every kind of page; what is in the files of the other one is compared above.
+    pages = portal("translations", "check", "--pages", "--region", "musterkreis")
+    table.append(Step("translated pages", pages, {"PORTAL_DATA_DIR": str(data_dir / "pages")}))
     return [
         *table,
         Step("lock files", lock_problems),

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-MARKERS = ("browser", "postgres", "container")
+MARKERS = ("browser", "postgres", "container", "java")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,7 +9,16 @@ from portal.content import PageError, Pages
 
 FOLDER = Path(__file__).resolve().parent.parent / "content"
 FILES = sorted((FOLDER / "pages").glob("*/*.md"))
-SLUGS = {"about", "privacy", "imprint", "accessibility", "sources"}
+SLUGS = {
+    "about",
+    "explained",
+    "sign-language",
+    "privacy",
+    "your-device",
+    "imprint",
+    "accessibility",
+    "sources",
+}
 ROUTES = SLUGS | {"offers", "help-now", "topics", "check"}
 VALUES = {
     "session_minutes": "30",
@@ -116,7 +125,7 @@ def test_sources_give_the_attribution_the_licences_ask_for():
 
 
 def test_a_missing_language_falls_back_to_german_and_says_so():
-    page = Pages(FOLDER, "no-such-region", VALUES).page("imprint", "uk")
+    page = Pages(FOLDER, "no-such-region", VALUES).page("imprint", "xx")
     assert page is not None
     assert page.language == "de"
 

@@ -8,9 +8,12 @@ import pytest
 
 from portal.config import ROOT
 from portal.web.cli import main
+from tests.pictures import MOST_BYTES
+from tests.pictures import PAGES as PAGES_ON_SHEETS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PICTURES = sorted((ROOT / "docs" / "images").iterdir())
+PICTURES = sorted(path for path in (ROOT / "docs" / "images").iterdir() if path.is_file())
+SHEETS = sorted((ROOT / "docs" / "images" / "languages").glob("*.webp"))
 LARGEST_PICTURE = 120_000
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -82,3 +85,11 @@ def test_every_picture_of_the_admin_area_is_shown() -> None:
     pictures = [picture.name for picture in PICTURES if picture.name.startswith("admin-")]
     assert pictures
     assert [name for name in pictures if f"(images/{name})" not in shown] == []
+
+
+def test_the_sheets_of_all_languages_are_small_together_and_shown() -> None:
+    """Made by `make screenshots`."""
+    assert {sheet.stem for sheet in SHEETS} == set(PAGES_ON_SHEETS)
+    assert sum(sheet.stat().st_size for sheet in SHEETS) <= MOST_BYTES
+    shown = (ROOT / "docs" / "screens.md").read_text(encoding="utf-8")
+    assert [sheet.name for sheet in SHEETS if f"(images/languages/{sheet.name})" not in shown] == []

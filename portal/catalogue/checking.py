@@ -22,6 +22,8 @@ from portal.catalogue.records import (
     Theme,
     TranslationsFile,
 )
+from portal.catalogue.revision import text_hash
+from portal.catalogue.translating.figures import mismatch
 from portal.catalogue.vocabulary import (
     CONTACT_KINDS,
     DANGER_KINDS,
@@ -539,6 +541,13 @@ def _check_translations(
                 problems.add(name, key, None, f"no {entity} is called that")
                 continue
             sources = dict(translatable_texts(entity, known[key]))
-            for field in fields:
+            for field, translated_text in fields.items():
                 if field not in sources:
                     problems.add(name, key, field, "there is no German text to translate here")
+                    continue
+                hash_ = translated_text.source_hash
+                if hash_ is not None and hash_ != text_hash(sources[field]):
+                    # Outdated: other numbers are no mistake of this file, and are not shown.
+                    continue
+                if found := mismatch(sources[field], translated_text.text, translations.language):
+                    problems.add(name, key, field, f"says other numbers than German: {found}", "figures")

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
@@ -27,6 +27,7 @@ from portal.catalogue.places import PlaceFinder
 from portal.catalogue.records import NeighbourRecord, RegionFile, SharedPostalCode
 from portal.catalogue.region_settings import Extras, extras, merged, wordings
 from portal.catalogue.rows import AnyRow, Rows, german_text, table
+from portal.catalogue.translating.figures import mismatch
 from portal.catalogue.vocabulary import SOURCE_LANGUAGE, TERM_FIELDS
 from portal.db import SessionFactory
 
@@ -39,6 +40,10 @@ class Text:
     language: str
     status: TextStatus
     """`original` is German; `outdated`: the German text has changed since this was translated."""
+    german: str = field(default="", compare=False, repr=False)
+    """What a translation was made from, as it is today."""
+    checked_date: date | None = field(default=None, compare=False, repr=False)
+    """When a person released it here; None also when nobody wrote down when."""
 
 
 _Texts = Mapping[str, Mapping[str, Text]]
@@ -520,14 +525,21 @@ class _Builder:
 
 def _texts(found: Iterable[AnyRow], german: Callable[[str], str | None]) -> _Texts:
     texts: dict[str, dict[str, Text]] = {}
-    hashes: dict[str, str | None] = {}
+    sources: dict[str, tuple[str, str] | None] = {}
     for row in found:
-        if row.field not in hashes:
+        if row.field not in sources:
             source = german(row.field)
-            hashes[row.field] = revision.text_hash(source) if source else None
-        if hashes[row.field] is not None:
-            status: TextStatus = row.status if row.source_hash == hashes[row.field] else "outdated"
-            texts.setdefault(row.field, {})[row.language] = Text(row.text, row.language, status)
+            sources[row.field] = (source, revision.text_hash(source)) if source else None
+        known = sources[row.field]
+        if known is None:
+            continue
+        source, hash_ = known
+        status: TextStatus = row.status if row.source_hash == hash_ else "outdated"
+        if status == "outdated" and mismatch(source, row.text, row.language):
+            # Nothing was saved with other numbers than German, but since then an age or a price has changed.
+            continue
+        checked = row.edited_at.date() if status == "checked" and row.edited_at else None
+        texts.setdefault(row.field, {})[row.language] = Text(row.text, row.language, status, source, checked)
     return texts
 
 
@@ -648,41 +660,6 @@ def published_service_ids(session: Session, region: str, *, today: date | None =
             .order_by(service.c.position, service.c.slug)
         ).scalars()
     )
-
-
-def machine_languages(session: Session, region: str) -> frozenset[str]:
-    """Languages in which the public reads texts that only a machine has translated, also where they are outdated."""
-    translation = table(models.Translation)
-    service, organization, location = (
-        table(models.Service), table(models.Organization), table(models.Location)
-    )  # fmt: skip
-    published = select(organization.c.id).where(
-        organization.c.region == region, organization.c.status == Status.PUBLISHED.value
-    )
-    shown = {
-        "service": select(service.c.id).where(service.c.region == region, *_visible(None)),
-        "organization": published,
-        "location": select(location.c.id).where(location.c.organization_id.in_(published)),
-    }
-    found = session.execute(
-        select(translation.c.language)
-        .where(
-            translation.c.status == "machine",
-            or_(
-                and_(translation.c.region.is_(None), translation.c.entity == "taxonomy_term"),
-                *(
-                    and_(
-                        translation.c.region == region,
-                        translation.c.entity == entity,
-                        translation.c.entity_id.in_(ids),
-                    )
-                    for entity, ids in shown.items()
-                ),
-            ),
-        )
-        .distinct()
-    )
-    return frozenset(found.scalars())
 
 
 def _count_published(session: Session, region: str, *, today: date | None = None) -> int:
@@ -827,7 +804,6 @@ class _Snapshot:
         self.extras = extras(row.overrides, wordings(session, region))
         self.places = place_finder(session, region)
         self.terms = all_terms(session)
-        self.machine_languages = machine_languages(session, region)
         self.is_eager = _count_published(session, region) <= eager_limit
         self.services: dict[UUID, ServiceView] = {}
         if self.is_eager:
@@ -991,10 +967,6 @@ class Catalogue:
         if self._timezone is None:
             self.refresh()
         return datetime.now(self._timezone).date()
-
-    @property
-    def machine_languages(self) -> frozenset[str]:
-        return self.current.machine_languages
 
     def terms(self, taxonomy: str) -> tuple[TermView, ...]:
         return tuple(self.current.terms.get(taxonomy, {}).values())

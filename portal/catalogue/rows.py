@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, case, or_, select
 from sqlmodel import Session, SQLModel
 
 from portal.catalogue import models
@@ -36,7 +36,8 @@ def translation_columns(*, with_history: bool) -> Select[Any]:
     if with_history:
         return select(translation)
     names = ("entity_id", "entity", "field", "language", "text", "status", "source_hash")
-    return select(*(translation.c[name] for name in names))
+    checked_at = case((translation.c.status == "checked", translation.c.edited_at)).label("edited_at")
+    return select(*(translation.c[name] for name in names), checked_at)
 
 
 class Rows:

@@ -20,11 +20,12 @@ from portal.clearing import Clearing, load_clearing
 from portal.config import Settings
 from portal.content import Pages
 from portal.web import assets, errors, health, locale, logs, security
-from portal.web.languages import Language, load_languages
+from portal.web.languages import Language, load_languages, other_codes
 from portal.web.pagecache import PageCache
 from portal.web.public import routes as public_routes
 from portal.web.rendering import ASSETS, Renderer, minify_css
 from portal.web.responses import htmx, page_constants
+from portal.web.texts import N_
 from portal.web.wiring import Store, open_search, open_store
 
 log = logging.getLogger("portal.web")
@@ -49,6 +50,8 @@ class Portal:
     now: Callable[[], datetime]
     policies: dict[str, str]
     """Content-Security-Policy by style sheet."""
+    asset: Callable[[str], str]
+    """Name of a file in `assets/` → its address."""
     page_constants: dict[str, dict[str, Any]] = field(default_factory=dict)
     dressed_for: tuple[RegionFile, str] | None = None
     """Settings and logo that style, policies, page constants and editorial pages were made with."""
@@ -69,7 +72,9 @@ class Portal:
             for name, digest in self.renderer.style_hashes.items()
         }
         self.pages = Pages(
-            self.settings.content_dir, self.settings.region, editorial_values(region, self.settings)
+            self.settings.content_dir,
+            self.settings.region,
+            editorial_values(region, self.settings, self.languages),
         )
         self.page_constants = {code: constants(code) for code in self.languages}
 
@@ -119,20 +124,21 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
         languages=languages,
         renderer=renderer,
         search=open_search(settings, store),
-        pages=Pages(settings.content_dir, settings.region, editorial_values(region, settings)),
+        pages=Pages(settings.content_dir, settings.region, editorial_values(region, settings, languages)),
         now=now,
         policies={
             name: security.content_policy(digest, region.exit_url)
             for name, digest in renderer.style_hashes.items()
         },
+        asset=files.url,
     )
     app.extensions["portal"] = portal
     codes = tuple(languages)
-    locale.install(app, codes, str(settings.translations_dir))
+    locale.install(app, codes, str(settings.translations_dir), other_codes(languages.values()))
     htmx.init_app(app)
     security.install(app, settings, exit_url=region.exit_url)
     errors.install(app, codes)
-    app.register_blueprint(assets.blueprint(files))
+    app.register_blueprint(assets.blueprint(files, languages))
     app.register_blueprint(health.bp)
     app.register_blueprint(public_routes.blueprint(development=not settings.production))
 
@@ -172,10 +178,19 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
 
 
 def style_sheets(region: RegionFile) -> dict[str, str]:
-    """`light` for questions and the start page, `full` for everything else; both stand in the page itself."""
-    app, more = ((ASSETS / name).read_text(encoding="utf-8") for name in ("app.css", "more.css"))
+    """`light` for questions and the start page, `paper` for what is handed over, `full` for everything else.
+
+    All stand in the page itself.
+    """
+    app, more, paper = (
+        (ASSETS / name).read_text(encoding="utf-8") for name in ("app.css", "more.css", "paper.css")
+    )
     app = themed(app, region)
-    return {"light": minify_css(app), "full": minify_css(app + more)}
+    return {
+        "light": minify_css(app),
+        "full": minify_css(app + more),
+        "paper": minify_css(app + more + paper),
+    }
 
 
 def themed(css: str, region: RegionFile) -> str:
@@ -209,13 +224,18 @@ def mixed(colour: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def editorial_values(region: RegionFile, settings: Settings) -> dict[str, str | Mapping[str, str]]:
+STILL_OPEN = N_(
+    # NOTE: In the imprint. Keep the ** around the first words.
+    "**Still open:** whoever runs this portal has yet to confirm and complete these details."
+)
+
+
+def editorial_values(
+    region: RegionFile, settings: Settings, languages: Mapping[str, Language]
+) -> dict[str, str | Mapping[str, str]]:
     """Placeholders of the editorial pages."""
     controller = region.controller
-    still_open = {
-        "de": "**Noch offen:** Wer dieses Portal betreibt, muss diese Angaben noch bestätigen und ergänzen.",
-        "en": "**Still open:** whoever runs this portal has yet to confirm and complete these details.",
-    }
+    still_open = {code: language.messages.gettext(STILL_OPEN) for code, language in languages.items()}
     return {
         "region": region.name,
         "portal": region.portal_name,

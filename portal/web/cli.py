@@ -695,7 +695,7 @@ def search_misses(region: str | None) -> None:
 
 @main.group()
 def translations() -> None:
-    """Texts of interface and questionnaire."""
+    """Texts in every language: what is there, what is missing, what is wrong."""
 
 
 @translations.command("update")
@@ -717,16 +717,95 @@ def translations_compile() -> None:
         click.echo(str(path))
 
 
-@translations.command("check")
-def translations_check() -> None:
-    """Compare the catalogues with their sources."""
-    from portal.web.translating import check
+@translations.command("extract")
+@click.option(
+    "--to",
+    "target",
+    default="build/translations",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to.",
+)
+def translations_extract(target: Path) -> None:
+    """Write all texts as .pot files, for a gettext editor. `update` brings the .po files up to date by itself."""
+    from portal.web.translating import extract
+
+    for path in extract(settings_for().questionnaires_dir, target):
+        click.echo(str(path))
+
+
+LANGUAGES = click.option("--language", "languages", multiple=True, help="Only this one; may be given again.")
+
+
+def _known_languages(settings: Settings, languages: tuple[str, ...]) -> None:
+    from portal.web.languages import available
+
+    unknown = set(languages) - available(settings.translations_dir).keys()
+    if unknown:
+        raise click.ClickException(f"not in languages.yaml: {', '.join(sorted(unknown))}")
+
+
+@translations.command("status")
+@LANGUAGES
+@click.option("--json", "as_json", is_flag=True)
+def translations_status(languages: tuple[str, ...], as_json: bool) -> None:
+    """How much is translated, by language and kind of text, and who has read it."""
+    from portal.catalogue.reading import ContentError
+    from portal.web.translation_report import status
 
     settings = settings_for()
-    findings = check(settings.translations_dir, settings.questionnaires_dir)
-    if findings:
-        fail([str(finding) for finding in findings])
-    click.echo("catalogues fit their sources")
+    _known_languages(settings, languages)
+    try:
+        lines = status(settings, languages)
+    except ContentError as error:
+        fail([str(problem) for problem in error.problems])
+    if as_json:
+        click.echo(json.dumps([line.as_json() for line in lines], indent=1))
+        return
+    columns = ("machine", "unchecked", "checked", "outdated", "wrong_numbers")
+    click.echo(f"{'':<28}{'texts':>7}{'done':>7}" + "".join(f"{name:>15}" for name in columns))
+    for line in lines:
+        values = line.as_json()
+        click.echo(
+            f"{line.language:<10}{line.domain:<18}{line.total:>7}{line.percent:>6}%"
+            + "".join(f"{values[name]:>15}" for name in columns)
+        )
+
+
+@translations.command("check")
+@LANGUAGES
+@click.option("--pages", is_flag=True, help="Also go through all pages of the region as they are shown.")
+@REGION
+def translations_check(languages: tuple[str, ...], pages: bool, region: str | None) -> None:
+    """Find what is broken: placeholders, plurals, links, numbers, what nobody translated, broken promises."""
+    from portal.web.translation_report import findings
+
+    settings = settings_for(region)
+    _known_languages(settings, languages)
+    found = [str(finding) for finding in findings(settings, languages)]
+    if pages:
+        found += _faults_of_pages(settings, languages)
+    if found:
+        fail(found)
+    click.echo("no problems")
+
+
+def _faults_of_pages(settings: Settings, languages: tuple[str, ...]) -> list[str]:
+    from portal.web.application import build
+    from portal.web.crawling import crawl
+    from portal.web.languages import compile_catalogues
+
+    compile_catalogues(settings.translations_dir)
+    _prepared(settings)
+    app = build(settings.model_copy(update={"page_cache": False, "log_level": "ERROR"}))
+    offered: list[str] = list(app.extensions["portal"].languages)
+    report = crawl(app, [code for code in offered if not languages or code in languages])
+    for code, number in report.pages.items():
+        click.echo(
+            f"{code}: {number} pages, {report.german[code]} passages in German, "
+            f"{report.unsayable[code]} labels in German"
+        )
+    return [str(fault) for fault in report.faults]
 
 
 @main.group("users")

@@ -7,8 +7,9 @@ from werkzeug.exceptions import HTTPException
 
 from portal.web import current
 from portal.web.current import current_portal
+from portal.web.languages import other_codes
 from portal.web.locale import language_of_address
-from portal.web.responses import NO_STORE, page_context
+from portal.web.responses import NO_STORE, pack, page_context
 
 log = logging.getLogger("portal.web")
 
@@ -20,18 +21,18 @@ def install(app: Flask, codes: tuple[str, ...]) -> None:
         portal = current_portal()
         if "lang" not in g:
             # The error came before the address was looked at.
-            g.lang = language_of_address(codes)
+            g.lang = language_of_address(codes, other_codes(portal.languages.values()))
             current.begin(portal, portal.languages[g.lang])
         template = f"errors/{TEMPLATES.get(status, '500' if status >= 500 else '404')}.html"
         text = portal.renderer.page(
             g.lang, template, {"page": page_context(index=False, csrf=""), "status": status}
         )
-        body = portal.renderer.fragments.plain(text)
-        response = Response(body, status=status, content_type="text/html; charset=utf-8")
+        response = Response(status=status, content_type="text/html; charset=utf-8")
+        pack(response, text)
         response.headers["Cache-Control"] = NO_STORE
         response.headers["Content-Security-Policy"] = portal.policies["full"]
         response.headers["Content-Language"] = g.lang
-        response.headers["Vary"] = "HX-Request, Accept-Language"
+        response.headers["Vary"] = "HX-Request, Accept-Language, Accept-Encoding"
         return response
 
     @app.errorhandler(HTTPException)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
 from portal.web.fragments import Fragments, Packer
-from portal.web.languages import Language
+from portal.web.languages import EMPTY, GERMAN_BEGINS, GERMAN_ENDS, Language
+from portal.web.texts import checked_on
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -44,8 +45,9 @@ class _Fold(NodeTransformer):
             return nodes.Call(target, [nodes.Const(text)], node.kwargs, None, None, lineno=node.lineno)
         if name == "ngettext":
             singular, plural = (a.value for a in node.args[:2] if isinstance(a, nodes.Const))
-            forms = self._catalogue.forms.get(singular) or (singular, plural)
-            target = nodes.Name("_count", "load", lineno=node.lineno)
+            forms, form = self._catalogue.counted(singular, plural)
+            own = form is self._catalogue.plural
+            target = nodes.Name("_count" if own else "_count_as_in_german", "load", lineno=node.lineno)
             return nodes.Call(
                 target, [nodes.Const(forms), node.args[2]], node.kwargs, None, None, lineno=node.lineno
             )
@@ -91,6 +93,70 @@ def _fill(text: str, **values: object) -> Markup:
     return Markup(escape(text)) % values
 
 
+def _counting(plural: Callable[[int], int]) -> Callable[..., Markup]:
+    def count(forms: tuple[str, ...], number: int, **values: object) -> Markup:
+        form = forms[min(plural(number), len(forms) - 1)]
+        return Markup(escape(form)) % {"num": number, **values}
+
+    return count
+
+
+_PARTS = re.compile(
+    r"<(?P<raw>title|textarea|option|script|style)\b.*?</(?P=raw)\s*>"
+    r"|<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>"
+    r"|(?P<text>[^<]+|<)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MARKS = re.compile(f"([{GERMAN_BEGINS}{GERMAN_ENDS}])")
+_BLOCK_ENDS = re.compile(r"</(?:p|li|div|d[dt]|h[1-6]|t[dh]|summary|label|button)\b", re.IGNORECASE)
+
+
+def with_german_marked(html: str) -> str:
+    """Turn the marks of German texts (`languages.german`) into elements that say their language.
+
+    Attributes cannot say it, so marks in them only go; a title says it for itself.
+    """
+    return _GermanMarker().html(html) if GERMAN_BEGINS in html else html
+
+
+class _GermanMarker:
+    """A German text may have elements in it, so what is open goes on in the next piece of text, up to its block's end."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def html(self, html: str) -> str:
+        return _PARTS.sub(self._part, html)
+
+    def _part(self, part: re.Match[str]) -> str:
+        whole = part.group()
+        if part["text"] is not None:
+            return self._text(whole) if self._depth or _MARKS.search(whole) else whole
+        if self._depth and _BLOCK_ENDS.match(whole):
+            # Only a text that was cut off has no end.
+            self._depth = 0
+        if GERMAN_BEGINS not in whole and GERMAN_ENDS not in whole:
+            return whole
+        bare = _MARKS.sub("", whole)
+        titled = (part["raw"] or "").lower() == "title"
+        return bare.replace("<title", '<title lang="de" dir="ltr"', 1) if titled else bare
+
+    def _text(self, text: str) -> str:
+        pieces: list[str] = []
+        for piece in _MARKS.split(text):
+            if piece == GERMAN_BEGINS:
+                self._depth += 1
+            elif piece == GERMAN_ENDS:
+                self._depth = max(0, self._depth - 1)
+            elif not piece.strip():
+                pieces.append(piece)
+            elif self._depth:
+                pieces.append(f'<span lang="de" dir="ltr">{piece}</span>')
+            else:
+                pieces.append(piece)
+        return "".join(pieces).replace('</span><span lang="de" dir="ltr">', "")
+
+
 class Icons:
     """Inline SVG from `assets/icons/`, one file per icon; how the lines look is in the style sheet (`.i`)."""
 
@@ -106,6 +172,17 @@ class Icons:
     def __call__(self, name: str, css_class: str = "i") -> Markup:
         inner = self._inner.get(name.replace("_", "-")) or self._inner["circle-help"]
         return Markup(f'<svg class="{css_class}" viewBox="0 0 24 24" aria-hidden="true">{inner}</svg>')
+
+    def sprite(self, *names: str) -> Markup:
+        """Drawn once, unseen, for pages that show the same few icons dozens of times (`again`)."""
+        symbols = "".join(
+            f'<symbol id="i-{name}" viewBox="0 0 24 24">{self._inner[name]}</symbol>' for name in names
+        )
+        return Markup(f'<svg class="vh" aria-hidden="true">{symbols}</svg>')
+
+    def again(self, name: str) -> Markup:
+        """An icon of the page's `sprite`."""
+        return Markup(f'<svg class="i" aria-hidden="true"><use href="#i-{name}"/></svg>')
 
 
 def _inner_svg(text: str) -> str:
@@ -139,14 +216,15 @@ class Renderer:
                 extensions=[_NoTranslationAtRuntime],
                 cache_size=-1,
             )
-            plural = language.messages.plural
-
-            def count(forms: tuple[str, ...], number: int, plural: Any = plural, **values: object) -> Markup:
-                form = forms[min(plural(number), len(forms) - 1)]
-                return Markup(escape(form)) % {"num": number, **values}
-
             environment.globals.update(
-                _fill=_fill, _count=count, icon=icons, lang=language.code, dir=language.dir, **names
+                _fill=_fill,
+                _count=_counting(language.messages.plural),
+                _count_as_in_german=_counting(EMPTY.plural),
+                checked_on=checked_on,
+                icon=icons,
+                lang=language.code,
+                dir=language.dir,
+                **names,
             )
             environment.filters["json"] = lambda value: Markup(
                 json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
@@ -168,16 +246,16 @@ class Renderer:
 
     def macro(self, language: str, template: str, name: str, *arguments: Any) -> str:
         """One component on its own."""
-        return str(getattr(self._environments[language].get_template(template).module, name)(*arguments))
+        made = getattr(self._environments[language].get_template(template).module, name)(*arguments)
+        return with_german_marked(str(made))
 
     def page(
         self, language: str, template: str, context: dict[str, Any], *, fragment: str | None = None
     ) -> str:
         """The whole page, or only its block `fragment`."""
         loaded = self._environments[language].get_template(template)
-        if fragment is None:
-            return loaded.render(context)
-        return "".join(_block(loaded, fragment, context))
+        made = loaded.render(context) if fragment is None else "".join(_block(loaded, fragment, context))
+        return with_german_marked(made)
 
 
 def _block(template: Any, name: str, context: dict[str, Any]) -> Iterator[str]:

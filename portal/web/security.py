@@ -139,6 +139,7 @@ def content_policy(style_hash: str | None, exit_url: str) -> str:
             "script-src 'self'",
             "img-src 'self'",
             "connect-src 'self'",
+            "manifest-src 'self'",
             f"form-action 'self' {exit_origin}",
             "base-uri 'none'",
             "frame-ancestors 'none'",

@@ -6,7 +6,9 @@ from datetime import date, datetime
 from babel.dates import format_date, format_skeleton, format_time, get_day_names
 from babel.lists import format_list
 
+from portal.web import provenance
 from portal.web.current import current_language, current_portal
+from portal.web.languages import UNCHECKED, german
 
 
 def gettext(msgid: str, **values: object) -> str:
@@ -24,10 +26,25 @@ def N_(msgid: str) -> str:  # noqa: N802 (the conventional name)
 
 
 def questionnaire_text(source: str) -> str:
-    """A German text of `questionnaires/` in the page's language; German itself when there is none yet."""
+    """A German text of `questionnaires/` in the page's language; German itself, marked, when there is none yet."""
     language = current_language()
-    translated = language.questionnaire.texts.get(source) if language.code != "de" else None
-    return german_text(source) if translated is None else translated
+    if language.is_german:
+        return german_text(source)
+    note_questionnaire(source)
+    translated = language.questionnaire.texts.get(source)
+    return german(german_text(source)) if translated is None else translated
+
+
+def note_questionnaire(*sources: str | None) -> None:
+    """Texts of `questionnaires/` that the page shows, also out of parts that were kept."""
+    language = current_language()
+    if language.is_german:
+        return
+    known, reviews = language.questionnaire.texts, language.questionnaire.reviews
+    for source in sources:
+        if source:
+            review = reviews.get(source, UNCHECKED) if source in known else None
+            provenance.note(provenance.Shown(german_text(source), review))
 
 
 def german_text(source: str) -> str:
@@ -35,9 +52,21 @@ def german_text(source: str) -> str:
     return current_portal().catalogue.extras.wordings.get(source, source)
 
 
+def in_german(text: str) -> str:
+    """A German text of the region that is not translated, marked on a page in another language."""
+    return text if current_language().is_german else german(text)
+
+
 def is_german(source: str) -> bool:
     """True when a text of `questionnaires/` would be shown in German on a page in another language."""
-    return current_language().code != "de" and source not in current_language().questionnaire.texts
+    return not current_language().is_german and source not in current_language().questionnaire.texts
+
+
+def checked_on(origin: provenance.Origin) -> str:
+    """When a person compared the translated texts with German."""
+    if origin.checked_date is None:
+        return gettext("A person checked this translation.")
+    return gettext("A person checked this translation on %(date)s.", date=day(origin.checked_date))
 
 
 def clock(moment: datetime) -> str:

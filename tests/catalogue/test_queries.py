@@ -21,7 +21,7 @@ from portal.catalogue.queries import Catalogue, Freshness, Text, telephone_uri
 from portal.catalogue.rows import table
 from portal.db import session_factory
 from tests.catalogue.conftest import ContentFolder
-from tests.factories import REGION, a_location, a_region, a_service, a_term, a_translation, an_organization
+from tests.factories import REGION, a_location, a_region, a_service, a_translation, an_organization
 
 TODAY = date(2026, 11, 20)
 
@@ -537,31 +537,26 @@ def test_a_large_region_is_read_as_asked(engine: Engine, loaded: Session) -> Non
     assert [service.slug for service in organization[1]] == ["jobcenter"]
 
 
-@pytest.mark.parametrize("outdated", [False, True])
-@pytest.mark.parametrize("kind", ["service", "organization", "location", "term"])
-def test_a_machines_words_are_known_wherever_they_stand(session: Session, kind: str, outdated: bool) -> None:
-    organization = an_organization(session, "haus", description="Hier ist jemand.")
-    house = a_location(session, "villa", organization=organization, transportation="Bus 5")
-    service = a_service(session, "rat", organization=organization)
-    term = a_term(session, "topics", "geld")
-    places: dict[str, tuple[Any, str]] = {
-        "service": (service, "description"),
-        "organization": (organization, "description"),
-        "location": (house, "transportation"),
-        "term": (term, "name"),
-    }
-    owner, field = places[kind]
-    a_translation(session, owner, field, status="checked")
-    assert queries.machine_languages(session, REGION) == frozenset()
-    changed = {"source_hash": "0" * 12} if outdated else {}
-    a_translation(session, owner, field, language="ar", status="machine", **changed)
-    assert queries.machine_languages(session, REGION) == {"ar"}
-    assert queries.machine_languages(session, "nebenan") == ({"ar"} if kind == "term" else frozenset())
-    if kind != "term":
-        organization.status = Status.DRAFT.value
-        session.add(organization)
-        session.flush()
-        assert queries.machine_languages(session, REGION) == frozenset(), "the public does not see it"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("You get help until age 25.", "de"), ("You get help from age 16 to 27.", "en"), ("Come in.", "de")],
+)
+def test_an_outdated_translation_is_shown_unless_it_says_other_numbers(
+    session: Session, text: str, shown: str
+) -> None:
+    service = a_service(session, "rat", description="Hilfe von 16 bis 27 Jahren.")
+    a_translation(session, service, "description", text=text, source_hash="0" * 12)
+    found = queries.service_views(session, REGION, [service.id])[0].text("description", "en")
+    assert found is not None and found.language == shown
+    assert found.status == ("original" if shown == "de" else "outdated")
+
+
+def test_a_translation_knows_its_german_text_and_when_it_was_checked(session: Session, now: datetime) -> None:
+    service = a_service(session, "rat", description="Hier ist jemand.")
+    a_translation(session, service, "description", text="Here.", status="checked", edited_at=now)
+    found = queries.service_views(session, REGION, [service.id])[0].text("description", "en")
+    assert found is not None
+    assert (found.german, found.checked_date) == ("Hier ist jemand.", now.date())
 
 
 def test_threads_share_one_snapshot(engine: Engine, loaded: Session) -> None:

@@ -34,6 +34,14 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 """A folder; when set, journeys leave pictures there."""
 
 
+_seen: dict[str, str] = {}
+
+
+def browser_version() -> str:
+    """Of the browser that the tests of this run have started."""
+    return _seen["version"]
+
+
 @dataclass
 class Site:
     """A running portal whose clock can be set."""
@@ -87,6 +95,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        _seen["version"] = browser.version
         yield browser
         browser.close()
 

@@ -307,21 +307,6 @@ def test_offline_is_said_by_the_page_and_nothing_typed_is_lost(site: Site, phone
     assert question(tab) != "topic"
 
 
-def test_offline_an_address_still_leads_to_somebody(site: Site, phone: Any) -> None:
-    tab = phone(site)
-    tab.page.goto("/de/")
-    tab.page.wait_for_function(
-        "navigator.serviceWorker.ready.then(r => r.active && r.active.state === 'activated')"
-        ".then(ok => ok && caches.match('/de/offline').then(kept => !!kept))"
-    )
-    tab.page.reload()
-    tab.context.set_offline(True)
-    tab.page.goto("/de/topics")
-    assert tab.page.locator('a[href="tel:112"]').count() == 1
-    assert "Netz" in tab.page.inner_text("main") or "Internet" in tab.page.inner_text("main")
-    tab.context.set_offline(False)
-
-
 def test_an_unknown_place_is_explained_and_kept(site: Site, phone: Any) -> None:
     tab = phone(site)
     tab.page.goto("/de/check")

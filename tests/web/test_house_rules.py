@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from flask import Flask, g, url_for
 
 from portal.web import current, rendering
+from portal.web.assets import squeezed
 from portal.web.public import addresses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +26,12 @@ WRITTEN_OUT: dict[str, tuple[tuple[Any, ...], str, dict[str, str]]] = {
     "question": (("age",), "public.question", {"question_id": "age"}),
     "result": ((), "public.result", {}),
     "bilingual": (("jobcenter",), "public.result_bilingual", {"kind": "jobcenter"}),
+    "result_both": ((), "public.result_both", {}),
+    "organization": (("jobcenter",), "public.organization", {"slug": "jobcenter"}),
     "offer": (("schuldnerberatung",), "public.offer", {"slug": "schuldnerberatung"}),
     "offer_calendar": (("schuldnerberatung",), "public.offer_calendar", {"slug": "schuldnerberatung"}),
     "offer_qr": (("schuldnerberatung",), "public.offer_qr", {"slug": "schuldnerberatung"}),
+    "kept_card": (("schuldnerberatung",), "public.kept_card", {"slug": "schuldnerberatung"}),
     "start": ((), "public.start", {}),
     "place_suggestions": ((), "public.place_suggestions", {}),
     "forget": ((), "public.forget", {}),
@@ -169,7 +174,19 @@ def test_what_others_made_comes_with_its_licence(licence: str, words: str) -> No
 
 
 def test_every_asset_is_ours_or_named_in_the_list_of_dependencies() -> None:
-    ours = {"app.css", "more.css", "app.js", "icon.svg", "manifest.webmanifest", "worker.js"}
+    ours = {
+        "app.css",
+        "more.css",
+        "paper.css",
+        "app.js",
+        "icon.svg",
+        "worker.js",
+        "saved.js",
+        "clearing.js",
+        "icon-192.png",
+        "icon-512.png",
+        "icon-maskable.png",
+    }
     documented = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     for path in ASSETS.iterdir():
         if path.is_file() and path.name not in ours and "LICENSE" not in path.name:
@@ -177,19 +194,26 @@ def test_every_asset_is_ours_or_named_in_the_list_of_dependencies() -> None:
 
 
 def test_scripts_ask_nobody_else(musterkreis_app: Flask) -> None:
-    for name in ("app.js", "worker.js"):
-        path = ASSETS / name
-        if path.exists():
-            assert not re.search(r"https?://(?!localhost)", path.read_text(encoding="utf-8")), name
+    for name in ("app.js", "worker.js", "saved.js", "clearing.js"):
+        text = (ASSETS / name).read_text(encoding="utf-8")
+        assert not re.search(r"https?://(?!localhost)", text), name
 
 
 def test_the_manifest_is_complete(musterkreis_app: Flask) -> None:
     client = musterkreis_app.test_client()
     address = musterkreis_app.extensions["portal"].page_constants["de"]["manifest_url"]
     manifest = json.loads(client.get(address).get_data())
-    assert {"name", "start_url", "display"} <= set(manifest)
-    for icon in manifest.get("icons", ()):
-        assert client.get(icon["src"]).status_code == 200, icon
+    assert {"name", "start_url", "display", "lang", "dir"} <= set(manifest)
+    assert "Anlauf" not in manifest["name"] + manifest["short_name"], "others see the phone, too"
+    purposes = set()
+    for icon in manifest["icons"]:
+        answer = client.get(icon["src"])
+        assert answer.status_code == 200, icon
+        purposes.add((icon["sizes"], icon.get("purpose")))
+        if icon["type"] == "image/png":
+            width, height = struct.unpack(">II", answer.get_data()[16:24])
+            assert icon["sizes"] == f"{width}x{height}"
+    assert {("192x192", None), ("512x512", None), ("512x512", "maskable")} <= purposes
     assert client.get(manifest["start_url"]).status_code in (200, 302)
 
 
@@ -206,7 +230,22 @@ def test_assets_come_packed_as_asked_and_stay_the_same(musterkreis_app: Flask, e
     assert used in encoding
     assert "immutable" in response.headers["Cache-Control"]
     unpack = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[used]
-    assert unpack(response.get_data()) == (ASSETS / "app.js").read_bytes()
+    assert unpack(response.get_data()) == squeezed((ASSETS / "app.js").read_bytes())
+
+
+def test_our_scripts_can_be_squeezed_line_by_line() -> None:
+    """No text or comment of theirs goes over several lines, so that nothing but white space and comments is lost."""
+    for path in ASSETS.glob("*.js"):
+        if ".min" in path.name:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert line.replace("\\`", "").count("`") % 2 == 0, (
+                f"{path.name}:{number}: a text over several lines"
+            )
+            assert not line.lstrip().startswith(("/*", "*")), (
+                f"{path.name}:{number}: a comment over several lines"
+            )
+            assert not line.rstrip().endswith("\\"), f"{path.name}:{number}: a text over several lines"
 
 
 def test_an_old_asset_address_is_gone_and_not_another_file(musterkreis_app: Flask) -> None:

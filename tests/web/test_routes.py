@@ -11,10 +11,10 @@ from flask import Flask
 
 from portal.config import Settings
 from portal.web.application import Portal, build
+from portal.web.public.pages import EDITORIAL
 from tests.web.pages import PageClient, check_page
 
 LANGUAGES = ("de", "en", "ar")
-EDITORIAL = ("about", "privacy", "imprint", "accessibility", "sources")
 
 Examples = Callable[[Portal], list[dict[str, str]]]
 
@@ -46,11 +46,17 @@ PAGES: dict[str, Examples] = {
     "public.help_now": no_values,
     "public.quality": no_values,
     "public.offline": no_values,
+    "public.saved": no_values,
+    "public.kept_card": some_offers,
+    "public.check_offline": no_values,
     "public.components": no_values,
     "public.editorial": lambda portal: [{"slug": slug} for slug in EDITORIAL],
     "public.offers": no_values,
     "public.offer": some_offers,
     "public.organization": some_organizations,
+    "public.sheet": no_values,
+    "public.offer_both": some_offers,
+    "public.organization_both": some_organizations,
     "public.report": some_offers,
     "public.reported": some_offers,
 }
@@ -59,6 +65,7 @@ STEPS: dict[str, Examples] = {
     "public.question": lambda portal: [{"question_id": q.id} for q in portal.clearing.questions],
     "public.check": no_values,
     "public.result": no_values,
+    "public.result_both": no_values,
     "public.result_bilingual": lambda portal: [{"kind": "jobcenter"}, {"kind": "nonsense"}],
 }
 """Pages of the questionnaire: without answers they lead to its beginning."""
@@ -67,11 +74,19 @@ OTHERS: dict[str, tuple[Examples, int, str]] = {
     "public.leave_page": (no_values, 303, "text/html"),
     "public.offer_calendar": (with_hours, 200, "text/calendar"),
     "public.offer_qr": (some_offers, 200, "image/svg+xml"),
+    "public.sign_language_video": (no_values, 404, "text/html"),
+    "public.robots": (no_values, 200, "text/plain"),
+    "public.sitemaps": (no_values, 200, "application/xml"),
+    "public.sitemap": (no_values, 200, "application/xml"),
     "public.place_suggestions": (no_values, 200, "text/html"),
     "public.offer_suggestions": (no_values, 200, "text/html"),
     "health.alive": (no_values, 200, "text/plain"),
     "health.ready": (no_values, 200, "application/json"),
+    "public.manifest": (no_values, 200, "application/manifest+json"),
+    "public.bundle": (no_values, 200, "application/json"),
+    "public.check_offline_data": (no_values, 200, "application/json"),
     "assets.worker": (no_values, 200, "text/javascript"),
+    "assets.apple_icon": (no_values, 200, "image/png"),
     "assets.file": (lambda portal: [{"name": asset_name(portal)}], 200, "text/javascript"),
 }
 """What is no page of its own: values, status and content type."""

@@ -194,7 +194,11 @@ def test_an_index_that_breaks_under_traffic_mends_itself(
     visitors = [threading.Thread(target=visit) for _ in range(3)]
     for visitor in visitors:
         visitor.start()
-    files = [path for path in own_settings.index_dir.rglob("*") if path.is_file() and path.name not in ("lock", "turn")]
+    files = [
+        path
+        for path in own_settings.index_dir.rglob("*")
+        if path.is_file() and path.name not in ("lock", "turn")
+    ]
     if harm == "deleted":
         shutil.rmtree(own_settings.index_dir)
     else:

@@ -2,6 +2,8 @@
 
 A wrong age, date, price or phone number sends people to the wrong door, and nobody who only reads the translation can
 notice. Digits of any script, usual ways to write dates, times and prices, and small numbers in words are understood.
+Names of months are CLDR's, so that a new language needs nothing here; without its number words ("three" for 3) the
+comparison is only stricter.
 """
 
 import re
@@ -9,6 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import get_month_names
 
 _SPACES = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -21,56 +27,151 @@ _ADDRESS = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PHONE = re.compile(r"(?<![\w.,:/-])(?:\+|00?)\(?\d[\d ()/–-]{4,}\d(?!\w)|(?<!\w)116 ?\d{3}(?!\d)")
-_ALWAYS = re.compile(r"\b24 ?/ ?7\b|\brund um die Uhr\b", re.IGNORECASE)
+_ALWAYS = re.compile(
+    r"\b24 ?/ ?7\b|\b7 ?/ ?24\b|\b24 ?h ?(?:/|sur) ?24(?:,? ?(?:et )?7 ?j?(?:ours)? ?(?:/|sur) ?7)?\b"
+    r"|\brund um die Uhr\b|\bTag und Nacht\b|цілодобов|круглосуточн|على مدار الساعة|شبانه ?روز"
+    r"|\bcałodobow|\bcałą dobę|\bgece gündüz\b|\bnon-?stop\b|\bşev û roj\b|\broj û şev\b",
+    re.IGNORECASE,
+)
+_SAID = (
+    (re.compile(r"\bhalbe[nr]? Stunde|\bhalbstündig", re.IGNORECASE), "30"),
+    (re.compile(r"\bViertelstunde", re.IGNORECASE), "15"),
+    (re.compile(r"\b(?:voll|minder)jährig|الثامن(?:ة)? عشر", re.IGNORECASE), "18"),
+)
+"""Words that are a number: of minutes, of years."""
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "Januar Jänner January Jan", "Februar February Feb", "März March Mar Mrz", "April Apr", "Mai May",
-            "Juni June Jun", "Juli July Jul", "August Aug", "September Sept Sep", "Oktober October Okt Oct",
-            "November Nov", "Dezember December Dez Dec",
-        ),
-        1,
-    )
-    for name in names.split()
-}  # fmt: skip
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATES = (
+_OTHER_MONTHS = (
+    "Jänner Jan كانون_الثاني يناير rêbendan çile ژانویه",
+    "Feb شباط فبراير reşemî sibat فوریه",
+    "Mar Mrz آذار مارس adar avdar",
+    "Apr نيسان أبريل nîsan avrêl آوریل",
+    "أيار مايو gulan",
+    "Jun حزيران يونيو hezîran pûşper ژوئن",
+    "Jul تموز يوليو tîrmeh temûz ژوئیه جولای",
+    "Aug آب أغسطس tebax gelawêj اوت آگوست",
+    "Sept Sep أيلول سبتمبر îlon rezber",
+    "Okt Oct تشرين_الأول أكتوبر cotmeh kewçêr",
+    "Nov تشرين_الثاني نوفمبر mijdar sermawez",
+    "Dez Dec كانون_الأول ديسمبر kanûn berfanbar",
+)
+"""What CLDR does not have: short names, those of the Levant, those that Kurds and Dari speakers say."""
+_NUMERIC_DATES = (
     re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?!\d)"),
     re.compile(r"(?<![\d.])(?P<d>\d{1,2})\. ?(?P<m>\d{1,2})\.(?: ?(?P<y>\d{4}|\d{2})(?![\d.]))?"),
     re.compile(r"(?<!\d)(?P<d>\d{1,2})(?P<s>[/.-])(?P<m>\d{1,2})(?P=s)(?P<y>\d{4})(?!\d)"),
-    re.compile(
-        rf"(?<!\d)(?P<d>\d{{1,2}})(?:\.|st|nd|rd|th)? (?:of )?(?P<n>{_MONTH})\b\.?,?(?: (?P<y>\d{{4}})(?!\d))?"
-    ),
-    re.compile(rf"\b(?P<n>{_MONTH})\.? (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)(?:,? (?P<y>\d{{4}})(?!\d))?"),
 )
 
 _AM = r"a\.?m\b\.?|صباحا|صباحًا|صباح|صبح|قبل الظهر"
-_PM = r"p\.?m\b\.?|مساءً|مساء|بعد الظهر|ظهرًا|ظهرا|بعدازظهر|بعد از ظهر|عصر|شب"
+_PM = r"p\.?m\b\.?|مساءً|مساء|بعد الظهر|ظهرًا|ظهرا|بعدازظهر|بعد از ظهر|عصر|شب|êvarê|piştî nîvro"
 _HALF_DAY = re.compile(
-    r"(?<![\d.,:])(?:(?P<h0>\d{1,2})(?:[:.](?P<m0>\d{2}))? ?(?:-|–|—|to|till|until|and|إلى|حتى|تا) ?)?"
-    rf"(?P<h>\d{{1,2}})(?:[:.](?P<min>\d{{2}}))? ?(?:(?P<am>{_AM})|(?P<pm>{_PM}))",
+    r"(?<![\d.,:])(?:(?P<h0>\d{1,2})(?:[:.](?P<m0>\d{2}))? ?(?:-|–|—|to|till|until|and|إلى|حتى|تا|heta) ?)?"
+    rf"(?P<h>\d{{1,2}})(?:[:.](?P<min>\d{{2}}))?(?:'?[êa]n?)? ?(?:(?P<am>{_AM})|(?P<pm>{_PM}))",
     re.IGNORECASE,
 )
 _TIME = re.compile(
-    r"(?<![\d.,:])(?P<h>\d{1,2})(?:(?::(?P<min>\d{2}))(?!\d)(?: ?Uhr\b)?|(?:\.(?P<dot>\d{2}))? ?Uhr\b)"
+    r"(?<![\d.,:])(?P<h>\d{1,2})"
+    r"(?:(?::(?P<min>\d{2}))(?!\d)(?: ?Uhr\b)?|(?:\.(?P<dot>\d{2}))? ?Uhr\b| ?h(?: ?(?P<fr>\d{2}))?(?![^\W\d]))"
 )
 _NUMBER = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+[.,]\d{1,2}(?!\d)|\d+")
 
+_NUMBER_WORDS = (
+    # German.
+    (
+        "ein eine einen einem einer eins erste ersten erster erstes einmal|zwei beide beiden beides zweite zweiten zweiter"
+        " zweites zweimal|drei dritte dritten dritter dreimal|vier vierte vierten|fünf fünfte|sechs sechste|sieben siebte"
+        "|acht achte|neun neunte neunten|zehn zehnte zehnten|elf|zwölf"
+    ),
+    # English.
+    "one first once|two second both twice|three third|four fourth|five|six|seven|eight|nine|ten|eleven|twelve",
+    # Ukrainian; apostrophes are left out.
+    (
+        "один одна одне одну одного однієї одному одним перший перша перше|два дві двох двом двома обидва обидві обох"
+        "|три трьох третій|чотири чотирьох|пять пяти пятьох|шість шести|сім семи|вісім восьми|девять девяти|десять десяти"
+        "|одинадцять|дванадцять"
+    ),
+    # Russian.
+    (
+        "один одна одно одну одного одной одним первый первая первое|два две двух двум оба обе обоих|три трех трёх третий"
+        "|четыре четырех четырёх|пять пяти|шесть шести|семь семи|восемь восьми|девять девяти|десять десяти|одиннадцать"
+        "|двенадцать"
+    ),
+    # Arabic; prefixes are left out.
+    (
+        "واحد واحدة احد أحد احدى إحدى أول أولى|اثنان اثنين اثنتان اثنتين كلا كلتا كلاهما|ثلاث ثلاثة|أربع أربعة اربع اربعة"
+        "|خمس خمسة|ست ستة|سبع سبعة|ثمان ثماني ثمانية|تسع تسعة|عشر عشرة"
+    ),
+    # Persian and Dari.
+    "یک یکی اول|دو دوم هردو|سه سوم|چهار|پنج|شش|هفت|هشت|نه|ده|یازده|دوازده",
+    # Turkish.
+    "bir ilk birinci|iki ikisi ikinci her_ikisi|üç üçüncü|dört|beş|altı|yedi|sekiz|dokuz|on",
+    # French.
+    "un une premier première|deux deuxième|trois troisième|quatre|cinq|six|sept|huit|neuf|dix|onze|douze",
+    # Polish.
+    (
+        "jeden jedna jedno jedną jednego jednej jednym pierwszy pierwsza pierwsze|dwa dwie dwóch dwu dwoje oba obie obu"
+        "|trzy trzech troje trzeci|cztery czterech|pięć pięciu|sześć sześciu|siedem siedmiu|osiem ośmiu|dziewięć dziewięciu"
+        "|dziesięć dziesięciu|jedenaście|dwanaście"
+    ),
+    # Romanian.
+    (
+        "un o una unu unul unei unui primul prima|doi două ambii ambele|trei|patru|cinci|șase|șapte|opt|nouă|zece"
+        "|unsprezece|doisprezece douăsprezece"
+    ),
+    # Kurmanji.
+    "yek yekî yekê yekem|du duyan herdu duyem|sê sisê|çar|pênc|şeş|heft|heşt|neh|deh|yazdeh|diwazdeh dwazdeh",
+)
 _WORDS = {
     word: str(number)
-    for number, words in enumerate(
-        (
-            "ein eine einen einem einer one", "zwei beide beiden two", "drei three", "vier four",
-            "fünf five", "sechs six", "sieben seven", "acht eight", "neun nine", "zehn ten", "elf eleven",
-            "zwölf twelve",
-        ),
-        1,
-    )
-    for word in words.split()
-}  # fmt: skip
+    for words in _NUMBER_WORDS
+    for number, same in enumerate(words.split("|"), 1)
+    for word in same.split()
+}
 _WORD = re.compile(r"[^\W\d_]+")
+_APOSTROPHES = re.compile("['\u2019\u02bc]")
+_ARABIC_PREFIX = re.compile("^[وفبلك]?(?:ال)?")
+SIMPLE = "de-simple"
+_COUNTED = re.compile(
+    r"(?<![\d.,:-])(?P<n>[1-9]|10)\.? (?!Jahr|Monat|Woche|Tag|Stunde|Minute|Uhr|Euro|Prozent|Kilometer|[A-Z]{2}|km)(?=[A-ZÄÖÜ])"
+)
+"""Leichte Sprache counts what German only names, in digits: "3 Ämter", "das 1. Gespräch"."""
+_NO_FIGURE = re.compile(r"[^\d@/%{]*")
+
+
+@lru_cache(maxsize=64)
+def _months(language: str) -> tuple[dict[str, int], tuple[re.Pattern[str], ...]]:
+    """Names of months → number, and the dates that are written with them, in German, English and this language."""
+    names: dict[str, int] = {
+        name.replace("_", " ").casefold(): number
+        for number, several in enumerate(_OTHER_MONTHS, 1)
+        for name in several.split()
+    }
+    for code in ("de", "en", language.partition("-")[0]):
+        try:
+            locale = Locale.parse(code)
+        except (UnknownLocaleError, ValueError):
+            continue
+        for context in ("format", "stand-alone"):
+            months = get_month_names("wide", context, locale)
+            names |= {name.casefold(): int(number) for number, name in months.items() if int(number) <= 12}
+    # Longer names may have an ending: "20 Kasım'da", "1 mijdarê".
+    ordered = sorted(names, key=len, reverse=True)
+    month = "|".join(re.escape(name) + (r"(?:'?\w{0,3})\b" if len(name) > 3 else r"\b") for name in ordered)
+    year = r"(?:,? (?P<y>\d{4})(?!\d))?"
+    return names, (
+        re.compile(
+            rf"(?<!\d)(?P<d>\d{{1,2}})(?:\.|st|nd|rd|th|er|'?[êa]n?)? (?:of |de )?(?P<n>{month})\.?{year}",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"\b(?P<n>{month})\.? (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d){year}", re.IGNORECASE),
+    )
+
+
+def _month(names: dict[str, int], written: str) -> int:
+    """The longest name that the written one begins with."""
+    folded = written.casefold()
+    while folded not in names:
+        folded = folded[:-1]
+    return names[folded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +184,10 @@ class Mismatch:
     def __bool__(self) -> bool:
         return bool(self.missing or self.extra)
 
+    def __str__(self) -> str:
+        """ "-18 +16"."""
+        return " ".join([*(f"-{text}" for text in self.missing), *(f"+{text}" for text in self.extra)])
+
 
 _Date = tuple[int, int, int | None]
 _Note = Callable[[re.Match[str]], bool | None]
@@ -91,7 +196,7 @@ _Note = Callable[[re.Match[str]], bool | None]
 class _Read:
     """What one text says in numbers."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, language: str) -> None:
         self.exact: Counter[str] = Counter()
         """Placeholders, addresses and phone numbers."""
         self.dates: list[_Date] = []
@@ -100,17 +205,22 @@ class _Read:
         """Numbers in words: they may be digits in the other language."""
         text = _folded(text)
         text = self._take(_PLACEHOLDER, text, lambda match: self._exactly(match.group()))
-        text = self._take(
-            _ADDRESS, text, lambda match: self._exactly(match.group().rstrip(".,;:!?/").casefold())
-        )
+        text = self._take(_ADDRESS, text, lambda match: self._exactly(_address(match.group())))
         text = self._take(_ALWAYS, text, self._always)
         text = self._take(_PHONE, text, self._phone)
-        for pattern in _DATES:
+        self._names, patterns = _months(language)
+        for pattern in (*_NUMERIC_DATES, *patterns):
             text = self._take(pattern, text, self._date)
         text = self._take(_HALF_DAY, text, self._half_day)
         text = self._take(_TIME, text, self._time)
+        if language == SIMPLE:
+            text = self._take(_COUNTED, text, lambda match: self.words.add(match["n"]))
         self._take(_NUMBER, text, lambda match: self._count(_plain_number(match.group())))
-        self.words |= {_WORDS[word] for word in _WORD.findall(text.casefold()) if word in _WORDS}
+        for word in _WORD.findall(_APOSTROPHES.sub("", text.casefold())):
+            number = _WORDS.get(word) or _WORDS.get(_ARABIC_PREFIX.sub("", word))
+            if number is not None:
+                self.words.add(number)
+        self.words |= {number for pattern, number in _SAID if pattern.search(text)}
 
     @staticmethod
     def _take(pattern: re.Pattern[str], text: str, note: _Note) -> str:
@@ -143,7 +253,7 @@ class _Read:
     def _date(self, match: re.Match[str]) -> bool:
         found = match.groupdict()
         day = int(found["d"])
-        month = _MONTHS[found["n"]] if found.get("n") else int(found["m"])
+        month = _month(self._names, found["n"]) if found.get("n") else int(found["m"])
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return False
         year = int(found["y"]) if found.get("y") else None
@@ -163,16 +273,20 @@ class _Read:
         self._count(_clock(hour, match["min"]))
 
     def _time(self, match: re.Match[str]) -> None:
-        self._count(_clock(int(match["h"]), match["min"] or match["dot"]))
+        self._count(_clock(int(match["h"]), match["min"] or match["dot"] or match["fr"]))
 
 
 def mismatch(german: str, text: str, language: str = "") -> Mismatch:
     """What differs; false when nothing does. `language` is that of the translation."""
-    source, target = _Read(german), _Read(text)
+    if _NO_FIGURE.fullmatch(german) and _NO_FIGURE.fullmatch(text) and not _mentions_address(german, text):
+        # Two number words are never compared: "a few" is "ein paar", and "einander" has no number at all.
+        return Mismatch((), ())
+    source, target = _Read(german, "de"), _Read(text, language)
     missing = list((source.exact - target.exact).elements())
     extra = list((target.exact - source.exact).elements())
     _compare_dates(source, target, missing, extra)
     lacking, added = source.numbers - target.numbers, target.numbers - source.numbers
+    _forgive_dots(lacking, added)
     unsaid = {"1"} | ({"2"} if language.partition("-")[0] == "ar" else set())
     """Many languages leave "1" out, and Arabic has a dual."""
     # A number that is written more often in one language ("from 14 to 16, and at 16 …") is no difference.
@@ -181,6 +295,24 @@ def mismatch(german: str, text: str, language: str = "") -> Mismatch:
     if lacking.keys() & unsaid and extra:
         missing += [n for n in lacking if n in unsaid and n not in target.words]
     return Mismatch(tuple(missing), tuple(extra))
+
+
+def _address(written: str) -> str:
+    return written.rstrip(".,;:!?/").casefold().removeprefix("https://").removeprefix("www.")
+
+
+def _mentions_address(*texts: str) -> bool:
+    return any("." in text and _ADDRESS.search(text) for text in texts)
+
+
+def _forgive_dots(lacking: Counter[str], added: Counter[str]) -> None:
+    """ "8.30" is a number here and a time of day there."""
+    for one, other in ((lacking, added), (added, lacking)):
+        for clock in [number for number in one if ":" in number]:
+            hour, _, minutes = clock.partition(":")
+            written = _plain_number(f"{hour}.{minutes}")
+            if other[written]:
+                del one[clock], other[written]
 
 
 def _compare_dates(source: _Read, target: _Read, missing: list[str], extra: list[str]) -> None:

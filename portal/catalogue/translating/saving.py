@@ -87,7 +87,7 @@ def save(
     """Write what the wishes change; returns those fields. All of them or none.
 
     A text that stays as it is and is not checked keeps its state: a machine's draft does not become a person's by
-    standing in a form. Checked is only what says the same numbers as the German text.
+    standing in a form. What says other numbers than the German text is refused.
 
     Raises UnknownText, Refused.
     """
@@ -138,9 +138,7 @@ def _target(item: Item, wish: Wish) -> Target | None:
 def text_problem(german: str, target: Target, language: str) -> Problem | None:
     if len(target.text) > LONGEST:
         return Problem("too_long", {"most": LONGEST})
-    if target.text and target.status == "checked":
-        return figures_problem(german, target.text, language)
-    return None
+    return figures_problem(german, target.text, language) if target.text else None
 
 
 def figures_problem(german: str, text: str, language: str) -> Problem | None:

@@ -16,24 +16,52 @@
     }, wait);
   };
 
+  const speech = window.speechSynthesis;
+
+  // What this device keeps: saved contacts, and the worker's copies. Exit takes both away; the answer of the server does the
+  // same (Clear-Site-Data), where the browser knows it.
+  const store = (() => { try { return window.localStorage; } catch (e) { return null; } })();
+  const worker = navigator.serviceWorker;
+  const forgetKept = () => {
+    try {
+      if (store) store.clear();
+      if (worker) worker.getRegistration().then(found => found && found.active && found.active.postMessage("leave")).catch(() => {});
+      if (window.caches) caches.keys().then(names => names.forEach(name => caches.delete(name)));
+    } catch (e) { /* Nothing may keep the page from being left. */ }
+  };
+
   // Exit: forget the answers, hide the page at once, leave without an entry to come back to.
   const exit = one("#exit");
   const leave = event => {
     if (event) event.preventDefault();
     doc.title = "\u2026";
     doc.body.hidden = true;
-    const url = exit.action + "?quiet=1";
-    if (!(navigator.sendBeacon && navigator.sendBeacon(url))) fetch(url, { method: "POST", keepalive: true }).catch(() => {});
+    forgetKept();
+    if (speech) speech.cancel();
+    window.name = navigator.onLine === false ? "left unsent" : "left";
+    if (!(navigator.sendBeacon && navigator.sendBeacon(exitUrl()))) forget().catch(() => {});
     location.replace(exit.dataset.to);
   };
+  const exitUrl = () => exit.action + "?quiet=1";
+  const forget = () => fetch(exitUrl(), { method: "POST", keepalive: true });
+  // Back after Exit: nothing of what this tab has seen here is shown again. The tab's own name is what remains of us in it
+  // (all storage is cleared). Whoever comes anew starts anew; what could not be sent without a network is forgotten then.
+  addEventListener("pageshow", event => {
+    const left = window.name;
+    if (!exit || !left.startsWith("left")) return;
+    const how = performance.getEntriesByType("navigation")[0];
+    if (event.persisted || how && how.type === "back_forward") return leave();
+    window.name = "";
+    if (left !== "left") forget().then(() => location.reload()).catch(() => {});
+  });
   if (exit) {
     exit.addEventListener("submit", leave);
-    let times = [];
+    let presses = 0, last = 0;
     addEventListener("keydown", event => {
       if (event.key !== "Escape" || event.repeat) return;
-      const now = Date.now();
-      times = times.filter(t => now - t < 2000).concat(now);
-      if (times.length > 2) leave();
+      if (event.timeStamp - last > 2000) presses = 0;
+      last = event.timeStamp;
+      if (++presses > 2) leave();
     });
   }
 
@@ -162,15 +190,23 @@
   })).then(() => print()));
   addEventListener("beforeprint", () => all("main details:not(.filter)").forEach(d => { d.open = true; }));
 
+  // The menu lies over the page: whoever goes on must see where.
+  all(".menu").forEach(menu => menu.addEventListener("focusout", ({ relatedTarget: to }) => {
+    if (to && !menu.contains(to)) menu.open = false;
+  }));
+
   // "Show" in an open filter closes it: the results are right below.
   addEventListener("click", event => {
     const filter = event.target.closest(".filter .btn") && event.target.closest("details");
     if (filter) { filter.open = false; filter.firstElementChild.focus(); }
+    // Results come without a new page: the other language is asked what is asked here now.
+    const other = event.target.closest(".langs a");
+    if (other) other.search = location.search;
   });
 
   // Search results while typing: keep what was open, say how many there are, go on where "show more" was.
   // A search that found nothing counts only when it was meant: sent, or left as it is for three seconds.
-  let opened = [], next = "", sent, missed, counted;
+  let opened = [], held = "", next = "", sent, missed, counted;
   const miss = () => {
     if (counted === location.href) return;
     counted = location.href;
@@ -181,7 +217,7 @@
     sent = (detail.triggeringEvent || {}).type === "submit";
     [...detail.formData].forEach(([name, value]) => { if (value === "") detail.formData.delete(name); });
   });
-  addEventListener("htmx:beforeSwap", () => { opened = all("details[open][id]").map(d => d.id); });
+  addEventListener("htmx:beforeSwap", () => { opened = all("details[open][id]").map(d => d.id); held = doc.activeElement.id; });
   addEventListener("htmx:beforeRequest", event => { next = event.target.dataset ? event.target.dataset.next || "" : ""; });
   addEventListener("htmx:afterSettle", () => {
     opened.forEach(id => { const d = doc.getElementById(id); if (d) d.open = true; });
@@ -190,29 +226,78 @@
     if (one("[data-missed]")) missed = setTimeout(miss, sent ? 0 : 3000);
     const target = next && doc.getElementById(next);
     if (target) target.focus();
+    // htmx cannot give the focus back to what is folded just then; and a filter that leads to nothing is gone.
+    [doc.getElementById(held), total].forEach(e => { if (e && doc.activeElement === doc.body) e.focus(); });
   });
 
-  // Without a network: keep what was chosen and say so; a page with emergency numbers stands in for the browser's error.
-  doc.addEventListener("submit", event => {
-    if (navigator.onLine !== false || event.defaultPrevented || event.target.method !== "post") return;
-    event.preventDefault();
+  // Without a network: keep what was chosen and say so; the worker stands in for the browser's error.
+  const sayOffline = where => {
     let box = one("#offline");
     if (!box) {
       box = doc.createElement("p");
       box.id = "offline";
       box.className = "box wrong";
       box.setAttribute("role", "alert");
-      event.target.prepend(box);
     }
+    where.prepend(box);
     box.textContent = one("#live").dataset.offline;
     box.scrollIntoView({ block: "center" });
+  };
+  doc.addEventListener("submit", event => {
+    if (navigator.onLine !== false || event.defaultPrevented || event.target.method !== "post") return;
+    event.preventDefault();
+    sayOffline(event.target);
+  });
+
+  // Keep a contact: the neutral card of the office, as the server makes it for everybody, in this browser's own store.
+  const saved = () => { try { return JSON.parse(store.saved) || []; } catch (e) { return []; } };
+  wire("[data-keep]", !!store, button => {
+    const url = button.dataset.keep, { lang, dir } = doc.documentElement;
+    fetch(url, { credentials: "omit", headers: { "HX-Request": "true" } })
+      .then(answer => answer.ok ? answer.text() : Promise.reject())
+      .then(html => {
+        store.saved = JSON.stringify([{ url, lang, dir, html }].concat(saved().filter(card => card.url !== url)));
+        say(button.lastElementChild.textContent = button.dataset.done);
+        button.nextElementSibling.hidden = false;
+      }).catch(() => sayOffline(button.parentNode));
   });
   addEventListener("online", () => { const box = one("#offline"); if (box) box.remove(); });
-  if (navigator.serviceWorker && window.caches) addEventListener("load", () => {
-    const page = "/" + doc.documentElement.lang + "/offline";
-    navigator.serviceWorker.register("/worker.js").catch(() => {});
-    caches.open("offline").then(cache => cache.match(page).then(kept => kept || cache.add(page))).catch(() => {});
-  });
+  // What it keeps comes when the page is there and somebody reads it: on a narrow line nothing else may be in the way.
+  if (worker && window.caches) addEventListener("load", () => setTimeout(() => {
+    worker.register("/worker.js", { updateViaCache: "all" }).then(() => worker.ready)
+      .then(ready => ready.active.postMessage(doc.documentElement.lang)).catch(() => {});
+  }, 2000));
+
+  // Read aloud: only where the device itself has a voice for the language; the rest comes when it is asked for.
+  const offerVoice = () => {
+    const words = one("#live").dataset.words, head = one("main h1"), row = doc.createElement("p");
+    const own = v => v.localService && v.lang.toLowerCase().split(/[-_]/)[0] === doc.documentElement.lang.split("-")[0];
+    if (one("#read") || !head || !speech.getVoices().some(own)) return;
+    row.className = "noprint";
+    row.innerHTML = '<button class="plain row small" id="read" type="button"><svg class="i" viewBox="0 0 24 24" aria-hidden="true"><path d="M11 5 6 9H2v6h4l5 4zM16 9a5 5 0 0 1 0 6M19 5a10 10 0 0 1 0 14"/></svg><span></span></button>';
+    const button = row.firstChild;
+    button.lastChild.textContent = words.split("|")[0];
+    button.dataset.words = words;
+    const bring = () => {
+      // Phones let a page speak only from within a touch: the empty sentence takes that right.
+      speech.speak(new SpeechSynthesisUtterance(""));
+      const script = doc.createElement("script");
+      script.src = one("#live").dataset.reader;
+      button.onclick = null;
+      script.onerror = () => { button.onclick = bring; };
+      doc.head.append(script);
+    };
+    button.onclick = bring;
+    const back = one("main > .back");
+    if (back) return back.append(button);
+    let place = one("main > .langs") || head;
+    while (place.parentNode.id !== "main") place = place.parentNode;
+    place.after(row);
+  };
+  if (speech) {
+    offerVoice();
+    if (speech.addEventListener) speech.addEventListener("voiceschanged", offerVoice);
+  }
 
   const wrong = one("[data-focus]");
   if (wrong) wrong.focus();

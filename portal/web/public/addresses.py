@@ -20,6 +20,14 @@ def bilingual(kind: str) -> str:
     return f"/{current_language().code}/result/both/{kind}"
 
 
+def result_both() -> str:
+    return f"/{current_language().code}/result/both"
+
+
+def organization(slug: str) -> str:
+    return f"/{current_language().code}/organizations/{slug}"
+
+
 def offer(slug: str) -> str:
     return f"/{current_language().code}/offers/{slug}"
 
@@ -30,6 +38,10 @@ def offer_calendar(slug: str) -> str:
 
 def offer_qr(slug: str) -> str:
     return f"/{current_language().code}/offers/{slug}/qr.svg"
+
+
+def kept_card(slug: str) -> str:
+    return f"/{current_language().code}/offers/{slug}/card"
 
 
 def start() -> str:

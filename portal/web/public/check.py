@@ -25,7 +25,7 @@ from portal.web.public.views import Choice, ErrorLine, Link
 from portal.web.responses import render
 from portal.web.security import PortalForm, bind_session, new_token, refuse_cross_site
 from portal.web.texts import gettext as _
-from portal.web.texts import ngettext, questionnaire_text
+from portal.web.texts import ngettext, note_questionnaire, questionnaire_text
 
 ANSWERS = "a"
 PLACE = "place"
@@ -111,7 +111,6 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/<lang:lang>/check/<question_id>", "question", show_question, methods=["GET"])
     bp.add_url_rule("/<lang:lang>/check/<question_id>", "answer", answer_question, methods=["POST"])
     bp.add_url_rule("/<lang:lang>/result", "result", result)
-    bp.add_url_rule("/<lang:lang>/result/both/<kind>", "result_bilingual", result_bilingual)
     bp.add_url_rule("/<lang:lang>/forget", "forget", forget_all, methods=["POST"])
 
 
@@ -253,6 +252,10 @@ def question_page(
             elsewhere = Choice("outside", _("Another place, not in %(region)s", region=portal.region.name))
             place_choices = (*known, elsewhere)
     texts = questionnaire_text
+    # The list of answers may come out of the kept parts; what it says is on the page all the same.
+    note_questionnaire(
+        *(text for option in options for text in (option.text(audience), option.hint(audience)))
+    )
     field_id = "place" if question.type == PLACE else "answer"
     return render(
         "public/question.html",
@@ -260,6 +263,7 @@ def question_page(
         index=False,
         style="light",
         csrf=new_token(),
+        show_german=True,
         question_text=texts(question.text(audience)),
         hint=texts(hint) if (hint := question.hint(audience)) else None,
         help_text=texts(question.help(audience)),
@@ -276,6 +280,7 @@ def question_page(
         place_choices=place_choices,
         suggest_url=addresses.place_suggestions(),
         said=said_links(path),
+        number=1 + sum(step.question.position < question.position for step in path.steps),
     )
 
 
@@ -359,23 +364,15 @@ def result() -> Any:
     )
 
 
-def result_bilingual(kind: str) -> Any:
-    answers, path = current_path()
-    if g.get("session_expired") or not path.usable:
-        return check()
-    stay_alive()
-    return outcome.bilingual_page(path, place=place_of(answers), kind=kind, formal=path.audience in FORMAL)
-
-
 def expired() -> Response:
     return render("public/expired.html", index=False, minutes=current_portal().settings.session_minutes)
 
 
 def forget_all() -> Any:
-    """ "Alles löschen": the answers are gone, and the browser is told to drop what it kept."""
+    """ "Alles löschen": the answers are gone, and the pages they stood on. Saved contacts are no answers and stay."""
     refuse_cross_site()
     forget()
     response = redirect(addresses.start(), code=303)
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    response.headers["Clear-Site-Data"] = '"cache"'
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -21,13 +21,15 @@ from werkzeug.exceptions import NotFound
 from portal.catalogue import hours
 from portal.catalogue.matching import fitting_offers, resolve
 from portal.catalogue.places import normalise
-from portal.catalogue.queries import ServiceView
+from portal.catalogue.queries import OrganizationView, ServiceView
 from portal.catalogue.search.analysis import STOP_WORDS
 from portal.catalogue.search.index import Filters, Place, SearchRequest, SearchResults
 from portal.catalogue.search.misses import count_miss
 from portal.catalogue.search.service import LimitedResults
+from portal.web import provenance
 from portal.web.current import current_portal
 from portal.web.fragments import without_marks
+from portal.web.languages import unmarked
 from portal.web.public import addresses, presenting
 from portal.web.public.calendar import office_hour
 from portal.web.public.check import current_path, place_of, stored_answers
@@ -38,11 +40,13 @@ from portal.web.public.views import (
     FilterGroup,
     FilterOption,
     Link,
+    OfferCard,
     OfferPage,
     OrganizationPage,
     SearchPage,
 )
 from portal.web.responses import NO_STORE, PRIVATE, render, wants_fragment
+from portal.web.sorting import by_name
 from portal.web.texts import N_, listing, questionnaire_text
 from portal.web.texts import gettext as _
 
@@ -454,7 +458,7 @@ def filter_groups(asked: Asked, results: SearchResults) -> tuple[FilterGroup, ..
             code in asked.language,
             asked.toggled("language", code),
         )
-        for code in sorted({*spoken, *asked.language}, key=presenting.language_name)
+        for code in by_name({*spoken, *asked.language}, presenting.language_name)
     ]
     if languages:
         groups.append(
@@ -525,6 +529,32 @@ def offer(slug: str) -> Response:
 
 
 def offer_page(service: ServiceView) -> OfferPage:
+    """Everything about one offer, with how far its translation can be trusted."""
+    similar = similar_offers(service)
+    with provenance.collected() as shown:
+        for name in ("name", "description", "application_process"):
+            # The originals are listed in this order, whatever is needed first to make the page.
+            if text := service.text(name, g.lang):
+                presenting.note_text(text)
+        page = facts_of(service, similar)
+    origin = provenance.origin_of(shown)
+    provenance.hand_up(origin)
+    return replace(page, origin=origin)
+
+
+def similar_offers(service: ServiceView) -> tuple[OfferCard, ...]:
+    found = fitting_offers(
+        current_portal().catalogue,
+        kinds=service.contact_kinds[:2],
+        topics=service.topics,
+        place=next((location.place for location in service.locations if location.place), None),
+        exclude={service.slug},
+        limit=3,
+    )
+    return tuple(presenting.offer_card(other.service) for other in found)
+
+
+def facts_of(service: ServiceView, similar: tuple[OfferCard, ...]) -> OfferPage:
     portal = current_portal()
     lang = g.lang
     kind = portal.catalogue.term("contact_kinds", service.contact_kinds[0]) if service.contact_kinds else None
@@ -542,14 +572,6 @@ def offer_page(service: ServiceView) -> OfferPage:
     topics = tuple(
         Link(presenting.term_label("topics", code), url_for("public.topic", code=code))
         for code in service.topics
-    )
-    similar = fitting_offers(
-        portal.catalogue,
-        kinds=service.contact_kinds[:2],
-        topics=service.topics,
-        place=next((location.place for location in service.locations if location.place), None),
-        exclude={service.slug},
-        limit=3,
     )
     known = phones or email or any(site.phones for site in sites)
     return OfferPage(
@@ -583,7 +605,7 @@ def offer_page(service: ServiceView) -> OfferPage:
         if known
         else presenting.missing(service, phones, sites[0] if len(sites) == 1 else None, website),
         topics=topics,
-        similar=tuple(presenting.offer_card(other.service) for other in similar),
+        similar=similar,
         calendar_url=presenting.calendar_url(service),
         share_url=portal.settings.base_url + url,
         share_text=" · ".join(
@@ -661,7 +683,7 @@ def offer_calendar(slug: str) -> Response:
         place=", ".join(presenting.site(location).address) if location else "",
         alarm=timedelta(hours=2),
     )
-    response = Response(body, content_type="text/calendar; charset=utf-8")
+    response = Response(unmarked(body.decode()), content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{slug}.ics"'
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
@@ -678,30 +700,39 @@ def offer_qr(slug: str) -> Response:
 
 
 def organization(slug: str) -> Response:
+    return render("public/organization.html", keep=True, organization=organization_page(slug))
+
+
+def organization_page(slug: str) -> OrganizationPage:
+    """Raises NotFound."""
     portal = current_portal()
     found = portal.catalogue.organization(slug)
     if found is None:
         raise NotFound
     view, services = found
+    offers = tuple(presenting.offer_card(service) for service in presenting.sort_for_list(services))
+    with provenance.collected() as shown:
+        page = facts_of_organization(view, offers)
+    origin = provenance.origin_of(shown)
+    provenance.hand_up(origin)
+    return replace(page, origin=origin)
+
+
+def facts_of_organization(view: OrganizationView, offers: tuple[OfferCard, ...]) -> OrganizationPage:
+    portal = current_portal()
     parent = portal.catalogue.organization(view.parent_organization) if view.parent_organization else None
-    return render(
-        "public/organization.html",
-        keep=True,
-        organization=OrganizationPage(
-            name=presenting.organization_name(view),
-            description=presenting.bit(view.text("description", g.lang)),
-            parent=Link(
-                presenting.words(parent[0], "name"), url_for("public.organization", slug=parent[0].slug)
-            )
-            if parent
-            else None,
-            phones=presenting.phone_links(view.phones),
-            write=f"mailto:{view.email}" if view.email else None,
-            website=view.website,
-            sites=tuple(presenting.site(location) for location in view.locations),
-            freshness=presenting.freshness(view),
-            offers=tuple(presenting.offer_card(service) for service in presenting.sort_for_list(services)),
-        ),
+    return OrganizationPage(
+        name=presenting.organization_name(view),
+        description=presenting.bit(view.text("description", g.lang)),
+        parent=Link(presenting.words(parent[0], "name"), addresses.organization(parent[0].slug))
+        if parent
+        else None,
+        phones=presenting.phone_links(view.phones),
+        write=f"mailto:{view.email}" if view.email else None,
+        website=view.website,
+        sites=tuple(presenting.site(location) for location in view.locations),
+        freshness=presenting.freshness(view),
+        offers=offers,
     )
 
 

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response, request
 from markupsafe import Markup
-from werkzeug.exceptions import NotFound
 
 from portal.catalogue.matching import Desk, desks, fitting_offers, resolve
 from portal.catalogue.queries import ServiceView, TermView
 from portal.clearing import Need, Outcome, Path
+from portal.web import provenance
 from portal.web.current import current_language, current_portal
+from portal.web.provenance import Shown
 from portal.web.public import addresses, presenting
 from portal.web.public.views import Bit, ContactCard, Link
 from portal.web.responses import render
@@ -52,14 +53,11 @@ def result_page(
     """The page for one path. What is on a card is the same for everybody with that need, and is kept as HTML."""
     portal = current_portal()
     outcome = route(path)
-    first = card_of(outcome.primary, place, formal)
-    used = [first.slug]
-    others = []
-    for need in outcome.also:
-        other = card_of(need, place, formal, avoid=tuple(used))
-        used.append(other.slug)
-        others.append(other)
-    offers = offers_for(outcome, answers, place, tuple(used))
+    first, *others = made = cards(outcome, place, formal)
+    offers = offers_for(outcome, answers, place, tuple(one.slug for one in made))
+    for one in made:
+        # The first card says it for itself; the others are only named.
+        provenance.hand_up(one.card.origin, said=one is first)
     labels = [questionnaire_text(said.label) for said in outcome.because]
     return render(
         "public/result.html",
@@ -80,6 +78,7 @@ def result_page(
         offers_url=addresses.offers(kind=outcome.primary.kind),
         restart_action=addresses.forget(),
         save=save_html(first),
+        both_url=addresses.result_both(),
         unfinished_url=unfinished_url,
         remaining=path.remaining,
         minutes=portal.settings.session_minutes,
@@ -94,6 +93,14 @@ class Made:
     key: tuple[Hashable, ...]
     slug: str
     card: ContactCard
+
+
+def cards(outcome: Outcome, place: str | None, formal: bool) -> list[Made]:
+    """The first contact and the others, no desk twice where there is another one."""
+    made: list[Made] = []
+    for need in (outcome.primary, *outcome.also):
+        made.append(card_of(need, place, formal, avoid=tuple(one.slug for one in made)))
+    return made
 
 
 def card_of(need: Need, place: str | None, formal: bool, avoid: tuple[str, ...] = ()) -> Made:
@@ -142,6 +149,8 @@ def save_html(made: Made) -> Markup:
             share_text(made.card),
             addresses.offer_qr(made.slug),
             made.card.calendar_url,
+            False,
+            addresses.kept_card(made.slug) if made.card.office else None,
         ),
     )
 
@@ -198,17 +207,23 @@ def offers_for(
     minute = int(portal.now().timestamp() // 60)
     key = ("offers", lang, kinds, topics, place, band, used, minute)
 
-    def find() -> str | None:
+    def find() -> tuple[str, tuple[Shown, ...]] | None:
         found = fitting_offers(
             portal.catalogue, kinds=kinds, topics=topics, place=place, age=band, exclude=used, limit=3
         )
-        cards = [presenting.offer_card(o.service, place=place, distance=o.distance_km) for o in found]
+        with provenance.collected() as shown:
+            cards = [presenting.offer_card(o.service, place=place, distance=o.distance_km) for o in found]
         if not cards:
             return None
-        return "".join(renderer.macro(lang, "ui/offer_card.html", "offer_card", card) for card in cards)
+        html = "".join(renderer.macro(lang, "ui/offer_card.html", "offer_card", card) for card in cards)
+        return html, tuple(shown)
 
-    html = portal.catalogue.cached(key, find)
-    return renderer.fragments.keep((*key, portal.catalogue.revision), lambda: html) if html else None
+    made = portal.catalogue.cached(key, find)
+    if made is None:
+        return None
+    html, shown = made
+    provenance.note(*shown)
+    return renderer.fragments.keep((*key, portal.catalogue.revision), lambda: html)
 
 
 def topics_of(answers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -222,6 +237,13 @@ def topics_of(answers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def contact_card(need: Need, found: Desk, *, place: str | None, formal: bool) -> ContactCard:
+    """One card, with how far its translation can be trusted."""
+    with provenance.collected() as shown:
+        card = facts_of(need, found, place=place, formal=formal)
+    return replace(card, origin=provenance.origin_of(shown))
+
+
+def facts_of(need: Need, found: Desk, *, place: str | None, formal: bool) -> ContactCard:
     """Everything on one card. The catalogue's texts say du, so a formal card does without the longer ones."""
     lang = _lang()
     service, organization = found.service, found.service.organization
@@ -258,10 +280,6 @@ def contact_card(need: Need, found: Desk, *, place: str | None, formal: bool) ->
         urgency_text=_(URGENCY[need.urgency]) if need.urgency in URGENCY else None,
         calendar_url=None if elsewhere else presenting.calendar_url(service),
         bilingual_url=addresses.bilingual(need.kind) if lang != "de" else None,
-        name_de=shown.name if shown and lang != "de" else None,
-        why_de=german_text(need.reason) if lang != "de" else None,
-        office_de=organization.name if lang != "de" and not elsewhere else None,
-        bring_de=tuple(german_text(item) for item in need.bring) if lang != "de" else (),
     )
 
 
@@ -326,13 +344,3 @@ def share_text(card: ContactCard) -> str:
     if card.site:
         parts += [", ".join(card.site.address)]
     return " · ".join(part for part in parts if part)
-
-
-def bilingual_page(path: Path, *, place: str | None, kind: str, formal: bool) -> Response:
-    """One contact in two languages side by side, to show at the counter."""
-    outcome = route(path)
-    for need in (outcome.primary, *outcome.also):
-        if need.kind == kind:
-            card = contact_card(need, desk(need, place), place=place, formal=formal)
-            return render("public/bilingual.html", index=False, card=card, back_url=addresses.result())
-    raise NotFound

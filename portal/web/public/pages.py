@@ -5,11 +5,21 @@ from typing import Any
 from flask import Blueprint, Response, g, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 
-from portal.web.current import current_portal
-from portal.web.public import check, presenting
+from portal.web import provenance
+from portal.web.current import current_language, current_portal
+from portal.web.languages import review_of
+from portal.web.provenance import Shown
+from portal.web.public import access, check, presenting
 from portal.web.public.views import Bit
-from portal.web.responses import render
+from portal.web.responses import is_kept_copy, render
 from portal.web.security import refuse_cross_site
+from portal.web.texts import in_german
+
+EDITORIAL = (
+    "about", "explained", "sign-language", "privacy", "your-device", "imprint", "accessibility", "sources"
+)  # fmt: skip
+"""Slugs of the editorial pages, which are also their addresses."""
+_SLUGS = ", ".join(f'"{slug}"' for slug in EDITORIAL)
 
 
 def register(bp: Blueprint) -> None:
@@ -20,9 +30,7 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/<lang:lang>/offline", "offline", offline)
     bp.add_url_rule("/<lang:lang>/exit", "leave", leave, methods=["POST"])
     bp.add_url_rule("/<lang:lang>/exit", "leave_page", leave_page, methods=["GET"])
-    bp.add_url_rule(
-        "/<lang:lang>/<any(about, privacy, imprint, accessibility, sources):slug>", "editorial", editorial
-    )
+    bp.add_url_rule(f"/<lang:lang>/<any({_SLUGS}):slug>", "editorial", editorial)
 
 
 def start() -> Response:
@@ -32,8 +40,10 @@ def start() -> Response:
         keep=True,
         style="light",
         topics=presenting.topic_links(),
-        example=next(iter(portal.region.example_searches), None),
+        example=next((in_german(words) for words in portal.region.example_searches), None),
         topics_url=url_for("public.topics"),
+        explained=access.explained(),
+        sign_language_url=url_for("public.editorial", slug="sign-language"),
     )
 
 
@@ -62,7 +72,7 @@ def topic(code: str) -> Response:
 
 
 def help_now() -> Response:
-    return render("public/help_now.html", keep=True, groups=presenting.help_groups())
+    return render("public/help_now.html", keep=True, groups=presenting.help_groups(live=not is_kept_copy()))
 
 
 def editorial(slug: str) -> Response:
@@ -71,26 +81,38 @@ def editorial(slug: str) -> Response:
     if page is None:
         raise NotFound
     foreign = page.language != g.lang
+    if not foreign and not current_language().is_german:
+        provenance.note(Shown("", review_of(page.comments), label=True))
     title = Bit(page.title, page.language if foreign else None, "ltr" if foreign else None)
-    return render(
-        "public/page.html",
+    template, more = access.additions(slug)
+    response = render(
+        template,
         keep=True,
         title=title,
         html=page.html,
         html_lang=page.language if foreign else None,
         data_html=portal.pages.sources_of_data() if slug == "sources" else "",
         quality_url=url_for("public.quality") if slug == "sources" else "",
+        **more,
     )
+    return access.with_film(response) if more.get("video") else response
 
 
 def offline() -> Response:
     """What the browser keeps for the moment without a network: emergency numbers and a way back."""
-    return render("public/offline.html", keep=True, index=False)
+    return render(
+        "public/offline.html",
+        keep=True,
+        index=False,
+        style="light",
+        minutes=current_portal().settings.session_minutes,
+        questions_url=url_for("public.check_offline"),
+    )
 
 
 def components() -> Response:
     """All components together, to look at; not in production."""
-    return render("dev/components.html", index=False)
+    return render("dev/components.html", index=False, style="paper")
 
 
 def leave() -> Any:

@@ -1,6 +1,7 @@
 """From the catalogue's records to what the templates show: language, words for hours, numbers to touch."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote_plus
@@ -21,7 +22,10 @@ from portal.catalogue.queries import (
     Text,
     Translated,
 )
+from portal.web import provenance
 from portal.web.current import current_language, current_portal
+from portal.web.languages import Review, ReviewStatus, german, locale_of
+from portal.web.provenance import Shown
 from portal.web.public import addresses
 from portal.web.public.views import (
     Bit,
@@ -34,7 +38,8 @@ from portal.web.public.views import (
     PhoneLink,
     Site,
 )
-from portal.web.texts import N_, clock, day, listing, partial_date, weekday, when
+from portal.web.sorting import name_key
+from portal.web.texts import N_, clock, day, in_german, listing, partial_date, weekday, when
 from portal.web.texts import gettext as _
 
 CHANNEL_LABELS = {
@@ -55,10 +60,13 @@ def bit(text: Text | None) -> Bit:
     """A catalogue text with the marks a reader needs: its language, and whether anyone has read the translation."""
     if text is None or not text.text:
         return Bit("")
+    note_text(text)
     if text.language != g.lang:
-        note = _("only in German") if text.language == "de" else None
-        return Bit(text.text, text.language, "ltr", note)
-    # That a machine translated it is said once at the end of the page; beside every text it would be noise.
+        provenance.note(Shown(text.text, None))
+        # On a page in Leichte Sprache it would be silly; there the foot says once that this text is not.
+        silly = text.language == current_language().locale.language
+        return Bit(text.text, text.language, "ltr", None if silly else _("only in German"))
+    # Whether somebody has checked it is said once for all texts; beside every text it would be noise.
     if text.status == "outdated":
         return Bit(text.text, note=_("older translation, the German text is newer"))
     return Bit(text.text)
@@ -66,18 +74,35 @@ def bit(text: Text | None) -> Bit:
 
 def quiet(text: Text | None) -> Bit:
     """As `bit`, without the note: for names and other short words, where it would be noise."""
-    made = bit(text)
-    return Bit(made.text, made.lang, made.dir) if made.note else made
+    if text is None or not text.text:
+        return Bit("")
+    note_text(text)
+    return Bit(text.text) if text.language == g.lang else Bit(text.text, text.language, "ltr")
+
+
+def note_text(text: Text, *, label: bool = False) -> None:
+    """Remember what the page shows in translation, for what it says about that."""
+    if text.status != "original":
+        checked = text.status == "checked"
+        status: ReviewStatus = (
+            "checked" if checked else "machine" if text.status == "machine" else "unchecked"
+        )
+        provenance.note(Shown(text.german, Review(status, text.checked_date), label))
 
 
 def words(thing: Translated, field: str) -> str:
-    """The bare text in the page's language or in German, for places that cannot carry marks."""
+    """The text in the page's language, or in German and marked as such; `languages.unmarked` where no page shows it."""
     text = thing.text(field, g.lang)
-    return text.text if text else ""
+    return spoken(text) if text else ""
 
 
 def word_list(thing: Translated, field: str) -> tuple[str, ...]:
-    return tuple(text.text for text in thing.texts(field, g.lang))
+    return tuple(spoken(text) for text in thing.texts(field, g.lang))
+
+
+def spoken(text: Text, *, label: bool = False) -> str:
+    note_text(text, label=label)
+    return text.text if text.language == g.lang else german(text.text)
 
 
 def term_text(term: TermView, field: str) -> Bit:
@@ -88,7 +113,8 @@ def term_label(taxonomy: str, code: str) -> str:
     term = current_portal().catalogue.term(taxonomy, code)
     if term is None:
         return code
-    return words(term, "short_name") or words(term, "name")
+    text = term.text("short_name", g.lang) or term.text("name", g.lang)
+    return spoken(text, label=True) if text else code
 
 
 def topic_links() -> tuple[Link, ...]:
@@ -140,7 +166,7 @@ def opening(
         state_words = _("Closed now")
     notes = [words(schedule, "description") for schedule in schedules if schedule.description]
     if status.state == "unknown" and status.comment:
-        notes.append(status.comment)
+        notes.append(in_german(status.comment))
     table = week_table(texts) if week and status.state != "always" and hours.is_weekly(texts) else ()
     return Opening(status.state, state_words, table, label, "; ".join(dict.fromkeys(notes)) or None)
 
@@ -159,7 +185,7 @@ def week_table(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
             if slot.by_appointment:
                 span = _("%(times)s by appointment", times=span)
             elif slot.comment:
-                span = f"{span} ({slot.comment})"
+                span = f"{span} ({in_german(slot.comment)})"
             times.append(span)
         rows.append((weekday(index), ", ".join(times) or _("closed")))
     return tuple(rows)
@@ -378,12 +404,22 @@ def offer_card(
     )
 
 
+def shown_name(service: ServiceView) -> tuple[int, ...]:
+    """To sort by the name that the page shows."""
+    text = service.text("name", g.lang)
+    return name_key(text.text) if text else ()
+
+
 def sort_for_list(services: Iterable[ServiceView]) -> list[ServiceView]:
     """Regional before far away, confirmed before unconfirmed, then by name."""
     rank = {"confirmed": 0, "high": 1, "medium": 2, "low": 3}
     return sorted(
         services,
-        key=lambda s: (-max((len(a) for a in s.service_areas), default=0), rank.get(s.confidence, 4), s.name),
+        key=lambda s: (
+            -max((len(a) for a in s.service_areas), default=0),
+            rank.get(s.confidence, 4),
+            shown_name(s),
+        ),
     )
 
 
@@ -407,7 +443,8 @@ def contacts_of_topic(code: str) -> tuple[Link, ...]:
     return tuple(links)
 
 
-def helpline(service: ServiceView) -> Helpline:
+def helpline(service: ServiceView, *, live: bool = True) -> Helpline:
+    """Not `live`: for reading on another day, with the week instead of what is open now."""
     website = service.url or service.organization.website
     hours_on_phone = [s for s in service.schedules if s.channel in ("phone", "visit")] or list(
         service.schedules
@@ -416,7 +453,7 @@ def helpline(service: ServiceView) -> Helpline:
         name=quiet(service.text("name", g.lang)),
         summary=bit(service.text("description", g.lang)),
         phones=phone_links(service.phones_at()),
-        opening=opening(hours_on_phone),
+        opening=opening(hours_on_phone) if live else any_day(opening(hours_on_phone, week=True)),
         website=website,
         website_label=website.split("//", 1)[1].rstrip("/").removeprefix("www.") if website else None,
         channels=tuple(term_label("formats", code) for code in service.formats if code != "telefon"),
@@ -451,11 +488,22 @@ def language_name(code: str) -> str:
         locale = current_language().locale
         known = locale.languages.get("fa_AF") if code == "prs" else None
         return str(known or own.get(locale.language, own["en"]))
-    name = Locale.parse(code, sep="-").get_display_name(current_language().locale) or code
-    return str(name)
+    try:
+        found = Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError):
+        # One of ours that CLDR does not know, as Leichte Sprache: it is called what it calls itself.
+        language = current_portal().languages.get(code)
+        name = language.autonym if language else code
+        return in_german(name) if locale_of(code).language == "de" else name
+    return str(found.get_display_name(current_language().locale) or code)
 
 
-def help_groups() -> tuple[HelpGroup, ...]:
+def any_day(found: Opening | None) -> Opening | None:
+    """Hours without what is true only now."""
+    return found if found is None or found.state == "always" else replace(found, state="unknown", text="")
+
+
+def help_groups(*, live: bool = True) -> tuple[HelpGroup, ...]:
     """Helplines by need; within a need those that answer now come first, then the region's order."""
     catalogue = current_portal().catalogue
     order = {slug: index for index, slug in enumerate(catalogue.region.helplines)}
@@ -463,18 +511,18 @@ def help_groups() -> tuple[HelpGroup, ...]:
     groups = []
     for term in catalogue.terms("helpline_needs"):
         services = [service for service in catalogue.helplines if term.code in service.helpline_needs]
-        entries = [(service, helpline(service)) for service in services]
+        entries = [(service, helpline(service, live=live)) for service in services]
         entries.sort(
             key=lambda entry: (
                 state[entry[1].opening.state] if entry[1].opening else 1,
                 order.get(entry[0].slug, len(order)),
-                entry[0].name,
+                name_key(entry[1].name.text),
             )
         )
         if entries:
             groups.append(
                 HelpGroup(
-                    term_text(term, "name").text,
+                    words(term, "name"),
                     term.code.replace("_", "-"),
                     term.icon,
                     tuple(e for _s, e in entries),

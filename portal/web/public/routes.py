@@ -3,8 +3,22 @@
 from flask import Blueprint, Response, redirect, request
 
 from portal.web.current import current_portal
+from portal.web.languages import other_codes
 from portal.web.locale import best_language
-from portal.web.public import check, confirmation, offers, pages, quality, reporting
+from portal.web.public import (
+    access,
+    bilingual,
+    check,
+    confirmation,
+    keeping,
+    offers,
+    offline,
+    pages,
+    quality,
+    reporting,
+    sheet,
+    sitemap,
+)
 
 
 def blueprint(*, development: bool) -> Blueprint:
@@ -13,7 +27,8 @@ def blueprint(*, development: bool) -> Blueprint:
     @bp.get("/")
     def front() -> Response:
         """The browser's language decides once; from then on it stands in the path."""
-        lang = best_language(request, list(current_portal().languages))
+        languages = current_portal().languages
+        lang = best_language(request, list(languages), other_codes(languages.values()))
         response = redirect(f"/{lang}/", code=302)
         response.headers["Vary"] = "Accept-Language"
         response.headers["Cache-Control"] = "public, max-age=300"
@@ -21,6 +36,19 @@ def blueprint(*, development: bool) -> Blueprint:
 
     if development:
         bp.add_url_rule("/dev/components", "components", pages.components)
-    for module in (pages, check, offers, reporting, confirmation, quality):
+    for module in (
+        pages,
+        access,
+        check,
+        sheet,
+        bilingual,
+        offers,
+        reporting,
+        confirmation,
+        quality,
+        keeping,
+        offline,
+        sitemap,
+    ):
         module.register(bp)
     return bp

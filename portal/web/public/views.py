@@ -6,6 +6,8 @@ dataclasses (`presenting.py`) has done the looking up, falling back and formatti
 
 from dataclasses import dataclass, field
 
+from portal.web.provenance import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Bit:
@@ -142,11 +144,65 @@ class ContactCard:
     """"Am besten heute noch"."""
     calendar_url: str | None = None
     bilingual_url: str | None = None
-    name_de: str | None = None
-    why_de: str | None = None
-    office_de: str | None = None
-    bring_de: tuple[str, ...] = ()
-    """The German side, to show at the counter."""
+    """The same card in two languages, to show at the counter."""
+
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One text in two languages. `own` is None where the German text is all there is."""
+
+    own: str | None
+    german: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    lines: tuple[Pair, ...]
+    label: Pair | None = None
+    listed: bool = False
+    quoted: bool = False
+    """Words to read out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoCard:
+    """A card that can be handed over. Addresses and numbers are the same in every language."""
+
+    title: Pair | None
+    office: Pair | None = None
+    facts: tuple[Fact, ...] = ()
+    address: tuple[str, ...] = ()
+    phones: tuple[PhoneLink, ...] = ()
+    write: str | None = None
+    """mailto: link."""
+    website: str | None = None
+    hours: tuple[tuple[Pair, Pair], ...] = ()
+    """(weekday, times)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetQuestion:
+    """A question on paper."""
+
+    number: int
+    text: Pair
+    hint: Pair | None
+    only_if: str | None
+    """Only for whoever fills it in, and so not in German."""
+    options: tuple[Pair, ...]
+    """Empty: something is written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPlace:
+    """Where the sheet can be taken, or who can be called."""
+
+    name: Pair
+    office: str
+    address: str
+    phone: PhoneLink | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +341,7 @@ class OfferPage:
     share_text: str
     capacity: str | None = None
     """Free places, as the organization said lately."""
+    origin: Origin | None = None
 
     @property
     def site(self) -> Site | None:
@@ -306,6 +363,7 @@ class OrganizationPage:
     missing: str | None = None
     kind: str | None = None
     """What sort of body it is, in everyday words."""
+    origin: Origin | None = None
 
     @property
     def site(self) -> Site | None:
