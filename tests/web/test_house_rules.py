@@ -183,6 +183,7 @@ def test_every_asset_is_ours_or_named_in_the_list_of_dependencies() -> None:
         "worker.js",
         "saved.js",
         "clearing.js",
+        "readaloud.js",
         "icon-192.png",
         "icon-512.png",
         "icon-maskable.png",
@@ -194,7 +195,7 @@ def test_every_asset_is_ours_or_named_in_the_list_of_dependencies() -> None:
 
 
 def test_scripts_ask_nobody_else(musterkreis_app: Flask) -> None:
-    for name in ("app.js", "worker.js", "saved.js", "clearing.js"):
+    for name in ("app.js", "worker.js", "saved.js", "clearing.js", "readaloud.js"):
         text = (ASSETS / name).read_text(encoding="utf-8")
         assert not re.search(r"https?://(?!localhost)", text), name
 

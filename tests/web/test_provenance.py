@@ -1,5 +1,6 @@
 """What a page says about its translations: who has checked them, where the German original is, what is lacking."""
 
+import contextvars
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -67,8 +68,12 @@ def test_an_article_says_its_own_and_hands_up_only_what_is_lacking(noted):
 
 
 def test_outside_of_a_page_nothing_is_noted():
-    provenance.note(Shown("Hier.", None))
-    assert provenance.noted() == ()
+    def look() -> tuple[Shown, ...]:
+        provenance.note(Shown("Hier.", None))
+        return provenance.noted()
+
+    # Whatever page a test before this one has shown is not in a new context.
+    assert contextvars.Context().run(look) == ()
 
 
 # On pages
