@@ -97,7 +97,7 @@ TABLE: dict[tuple[Status, Move], Rule] = {
             (Move.MESSAGE, None, (_PERSON, _TEAM)),
             (Move.PROPOSE_APPOINTMENT, None, (_TEAM,)),
             (Move.ANSWER_APPOINTMENT, None, (_PERSON,)),
-            (Move.PROPOSE_HANDOVER, None, (_TEAM, _COORDINATOR)),
+            (Move.PROPOSE_HANDOVER, None, (_TEAM, _COORDINATOR, _SYSTEM)),
             (Move.AGREE_HANDOVER, Status.REQUESTED, (_PERSON, _TEAM)),
             (Move.DECLINE_HANDOVER, None, (_PERSON,)),
             (Move.ALARM, None, (_PERSON,)),

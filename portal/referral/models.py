@@ -194,11 +194,14 @@ class Consent(Table, table=True):
     language: str
     agreed_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
     """`personal.Agreed`: the text in both languages as it was shown, and what may be told."""
-    given_how: str
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    given_how: str | None = None
     recorded_by: UUID | None = Field(default=None, foreign_key="user_account.id", ondelete="SET NULL")
     """The counsellor, for a consent given in person."""
-    given_at: datetime = Field(sa_type=UtcDateTime)
-    expires_at: datetime = Field(sa_type=UtcDateTime)
+    given_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """None: asked, not answered."""
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    declined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     withdrawn_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """The team handed over or the case was closed: it no longer sees anything."""
