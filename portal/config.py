@@ -57,17 +57,6 @@ class Settings(BaseModel):
     translator_url: str = ""
     """A LibreTranslate-compatible server of your own for machine drafts; empty is off."""
     translator_key: str = Field(default="", repr=False)
-    referral_keys: str = Field(default="", repr=False)
-    """Keys that seal what young people tell, the newest first, separated by commas; see `portal keys`."""
-    referral_keys_file: str = ""
-    """The same in a file, one key a line. Without both, `make run` keeps keys in `data_dir`; production takes no
-    referrals then."""
-    retention_days: int = Field(default=90, ge=1, le=365)
-    """How long an ended referral stays readable for team and young person."""
-    message_webhook_url: str = ""
-    """Takes text messages and messenger messages to young people; empty is off."""
-    message_webhook_secret: str = Field(default="", repr=False)
-    """Signs what is sent there (HMAC-SHA-256)."""
     proxies: int = Field(default=0, ge=0, le=5)
     """Reverse proxies in front whose X-Forwarded-* headers are trusted."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -85,6 +85,8 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is erased is overwritten, not only forgotten.
+        cursor.execute("PRAGMA secure_delete = ON")
     finally:
         cursor.close()
 

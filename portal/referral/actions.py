@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlmodel import Session, col
 
 from portal.accounts.tokens import new_token
@@ -44,6 +44,8 @@ PREPARED_HOLDS = timedelta(minutes=30)
 CONSENT_HOLDS = timedelta(days=182)
 """Six months (proposal of the federal guideline on social data in youth career agencies, 2016)."""
 ASK_WORKED_AFTER = timedelta(days=14)
+TOLD_FOR = timedelta(days=30)
+"""How long the empty shell of what was withdrawn or ran out stays, so that the team sees that it must stop."""
 TEXT_AT_MOST = 2000
 """Characters of a message or a note."""
 _LABEL_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -77,7 +79,7 @@ def begin(
     referral = Referral(
         id=id_,
         region=region,
-        label="".join(secrets.choice(_LABEL_LETTERS) for _ in range(6)),
+        label=_new_label(session),
         language=language,
         service_id=desk.service_id,
         organization_id=desk.organization_id,
@@ -107,29 +109,37 @@ def draft(session: Session, keyring: Keyring, token: str, *, now: datetime) -> R
 
 
 def write(session: Session, keyring: Keyring, referral: Referral, person: Person, *, now: datetime) -> None:
-    """Keep what was typed into the draft so far. Raises MoveNotAllowed once it was sent."""
+    """Keep what was typed into the draft so far.
+
+    Raises MoveNotAllowed once it was sent, Changed when that happened in this very moment.
+    """
     target(Status(referral.status), Move.PREPARE, Actor.YOUNG_PERSON)
     sealer = keyring.record(referral.id, referral.key_sealed)
-    referral.person_sealed = person.seal(sealer, "person")
-    referral.erase_at = max(
-        referral.erase_at, now + (PREPARED_HOLDS if referral.prepared_by else DRAFT_HOLDS)
+    held = now + (PREPARED_HOLDS if referral.prepared_by else DRAFT_HOLDS)
+    _change_draft(
+        session,
+        referral,
+        person_sealed=person.seal(sealer, "person"),
+        erase_at=max(referral.erase_at, held),
     )
-    session.add(referral)
-    session.flush()
 
 
 def redirect_draft(session: Session, referral: Referral, desk: Desk) -> None:
-    """Another desk, as long as nothing was sent. Raises MoveNotAllowed."""
+    """Another desk, as long as nothing was sent. Raises MoveNotAllowed, Changed."""
     target(Status(referral.status), Move.PREPARE, Actor.YOUNG_PERSON)
-    referral.service_id, referral.organization_id = desk.service_id, desk.organization_id
-    session.add(referral)
-    session.flush()
+    _change_draft(session, referral, service_id=desk.service_id, organization_id=desk.organization_id)
 
 
 def discard(session: Session, referral: Referral) -> None:
-    """Nothing was sent, nothing stays. Raises MoveNotAllowed."""
+    """Nothing was sent, nothing stays. Raises MoveNotAllowed, Changed."""
     target(Status(referral.status), Move.DISCARD, Actor.YOUNG_PERSON)
-    session.execute(delete(Referral).where(col(Referral.id) == referral.id))
+    gone = session.execute(
+        delete(Referral)
+        .where(col(Referral.id) == referral.id, col(Referral.status) == Status.DRAFT.value)
+        .returning(col(Referral.id))
+    ).first()
+    if gone is None:
+        raise Changed
     session.flush()
 
 
@@ -144,18 +154,21 @@ def submit(
     now: datetime,
     given_how: GivenHow = GivenHow.FORM,
     words: codes.Words | None = None,
+    shown_desk: Desk | None = None,
 ) -> str:
     """Send the draft to the team behind its desk, and return the receipt code.
 
     `agreed` is what was shown, word for word. `words` is the list the code is made from; digits without one.
+    `shown_desk` is the one that text names: Changed when another tab chose another one meanwhile.
     Raises ConsentMissing for an empty consent, DeskUnavailable, MoveNotAllowed, Changed.
     """
     if not agreed.statement.strip() or not agreed.statement_de.strip():
         raise ConsentMissing("a consent without words is none")
     desk = Desk(referral.service_id, referral.organization_id)
-    if choosing.availability(session, desk, today=days.today(now)) is not Availability.OPEN:
-        raise DeskUnavailable(desk)
-    code = codes.new_code(words)
+    if shown_desk not in (None, desk):
+        raise Changed
+    _must_be_open(session, desk, days, now)
+    code = _new_code(session, keyring, words)
     expires_at = now + CONSENT_HOLDS
     _move(
         session,
@@ -194,8 +207,9 @@ def withdraw(session: Session, referral: Referral, *, now: datetime) -> None:
     """
     concerned = {referral.organization_id, *_organizations_with_consent(session, referral)}
     was_live = Status(referral.status) in LIVE
-    _move(session, referral, Move.WITHDRAW, Actor.YOUNG_PERSON, now=now, **_closed(now))
-    erase_personal(session, referral, now=now)
+    erase_at = min(referral.erase_at, now + TOLD_FOR)
+    _move(session, referral, Move.WITHDRAW, Actor.YOUNG_PERSON, now=now, erase_at=erase_at, **_closed(now))
+    erase_personal(session, referral, now=now, withdrawn=True)
     if was_live:
         counts.add(
             session, referral.region, referral.organization_id, f"outcome:{Outcome.WITHDRAWN}", now=now
@@ -216,8 +230,17 @@ def say_whether_it_worked(session: Session, referral: Referral, answer: str, *, 
     """Counts yes, partly or no, once; False when it is not asked (yet, or any more)."""
     if answer not in ("yes", "partly", "no") or not worked_is_asked(referral, now=now):
         return False
-    referral.worked = answer
-    session.add(referral)
+    # A second tap in the same moment finds the answer there and is not counted.
+    first = session.execute(
+        update(Referral)
+        .where(col(Referral.id) == referral.id, col(Referral.worked).is_(None))
+        .values(worked=answer)
+        .returning(col(Referral.id)),
+        execution_options={"synchronize_session": False},
+    ).first()
+    session.refresh(referral)
+    if first is None:
+        return False
     counts.add(session, referral.region, referral.organization_id, f"worked:{answer}", now=now)
     session.flush()
     return True
@@ -241,12 +264,18 @@ def claim(session: Session, referral: Referral, by: Counsellor, *, now: datetime
     _of_team(referral, by)
     if referral.claimed_by not in (None, by.user_id):
         raise Changed
+    target(Status(referral.status), Move.CLAIM, Actor.COUNSELLOR)
+    if referral.claimed_by == by.user_id:
+        return
     _move(session, referral, Move.CLAIM, Actor.COUNSELLOR, by=by, now=now, claimed_by=by.user_id)
 
 
 def release(session: Session, referral: Referral, by: Counsellor, *, now: datetime) -> None:
     """Back to the team's inbox: also by a colleague, when somebody is ill."""
     _of_team(referral, by)
+    target(Status(referral.status), Move.RELEASE, Actor.COUNSELLOR)
+    if referral.claimed_by is None:
+        return
     _move(session, referral, Move.RELEASE, Actor.COUNSELLOR, by=by, now=now, claimed_by=None)
 
 
@@ -280,7 +309,7 @@ def reject(
         raise ValueError("a reason is missing")
     if better is not None and better.organization_id == referral.organization_id:
         raise ValueError("the better desk is another one")
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    sealer = _sealer(keyring, referral, Move.REJECT, Actor.COUNSELLOR)
     _move(
         session,
         referral,
@@ -293,6 +322,7 @@ def reject(
         proposed_service_id=better.service_id if better else None,
         proposed_organization_id=better.organization_id if better else None,
     )
+    _cancel_appointments(session, referral, AppointmentState.PROPOSED, AppointmentState.AGREED)
     counts.add(session, referral.region, referral.organization_id, "rejected", now=now)
     notices.to_person(session, referral, "person.rejected", now=now)
     if better is None:
@@ -304,7 +334,7 @@ def note_try(
 ) -> None:
     """A call that nobody answered, or another try. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    sealer = _sealer(keyring, referral, Move.NOTE_TRY, Actor.COUNSELLOR)
     _move(session, referral, Move.NOTE_TRY, Actor.COUNSELLOR, by=by, now=now, note=note, sealer=sealer)
 
 
@@ -343,7 +373,7 @@ def complete(
 ) -> None:
     """End the case. `keep`: how long it stays readable. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    sealer = _sealer(keyring, referral, Move.COMPLETE, Actor.COUNSELLOR)
     _move(
         session,
         referral,
@@ -356,6 +386,17 @@ def complete(
         outcome=outcome.value,
         **_closed(now),
         erase_at=min(referral.erase_at, now + keep),
+    )
+    # What nobody answered any more, and the other teams: the purpose of their consent is over.
+    _cancel_appointments(session, referral, AppointmentState.PROPOSED)
+    session.execute(
+        update(Consent)
+        .where(
+            col(Consent.referral_id) == referral.id,
+            or_(col(Consent.kind) == ConsentKind.JOINT.value, col(Consent.given_at).is_(None)),
+            col(Consent.ended_at).is_(None),
+        )
+        .values(ended_at=now)
     )
     counts.add(session, referral.region, referral.organization_id, f"outcome:{outcome}", now=now)
     notices.to_person(session, referral, "person.completed", now=now)
@@ -404,7 +445,10 @@ def message(
             session, referral, "referral.message", now=now, organization_id=organization_id, key=sent.id
         )
         return sent
-    if organization_id == referral.organization_id and Status(referral.status) is Status.ACCEPTED:
+    answered = Status(referral.status) is Status.ACCEPTED or (
+        Status(referral.status) is Status.IN_PROGRESS and referral.alarm_at is not None
+    )
+    if organization_id == referral.organization_id and answered:
         contact(session, referral, by, days=days, now=now)
     notices.to_person(session, referral, "person.message", now=now, key=sent.id)
     return sent
@@ -437,7 +481,7 @@ def propose_appointment(
 ) -> Appointment:
     """`joint`: for every team that has the young person's consent. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    sealer = _sealer(keyring, referral, Move.PROPOSE_APPOINTMENT, Actor.COUNSELLOR)
     _move(session, referral, Move.PROPOSE_APPOINTMENT, Actor.COUNSELLOR, by=by, now=now)
     proposed = Appointment(
         referral_id=referral.id, organization_id=referral.organization_id, joint=joint, proposed_at=now
@@ -446,17 +490,7 @@ def propose_appointment(
     session.add(proposed)
     session.flush()
     notices.to_person(session, referral, "person.appointment", now=now, key=proposed.id)
-    if joint:
-        for organization_id in _organizations_with_consent(session, referral, now=now):
-            if organization_id != referral.organization_id:
-                notices.to_team(
-                    session,
-                    referral,
-                    "referral.appointment",
-                    now=now,
-                    organization_id=organization_id,
-                    key=proposed.id,
-                )
+    _tell_others(session, referral, proposed, "referral.appointment", now=now)
     return proposed
 
 
@@ -481,6 +515,7 @@ def answer_appointment(
         organization_id=appointment.organization_id,
         key=appointment.id,
     )
+    _tell_others(session, referral, appointment, "referral.appointment_answered", now=now)
 
 
 def cancel_appointment(
@@ -498,6 +533,7 @@ def cancel_appointment(
     session.add(appointment)
     session.flush()
     notices.to_person(session, referral, "person.appointment", now=now, key=f"{appointment.id}:cancelled")
+    _tell_others(session, referral, appointment, "referral.appointment", now=now, key="cancelled")
 
 
 # -- no wrong door -----------------------------------------------------------------------------------------------------
@@ -524,7 +560,7 @@ def propose_handover(
         raise ValueError("the other desk belongs to the same team")
     if not reason.strip():
         raise ValueError("a reason is missing")
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    sealer = _sealer(keyring, referral, Move.PROPOSE_HANDOVER, Actor.COUNSELLOR if by else Actor.COORDINATOR)
     _move(
         session,
         referral,
@@ -550,11 +586,12 @@ def agree_handover(
     days: WorkingDays,
     now: datetime,
     recorded_by: Counsellor | None = None,
+    shown_desk: Desk | None = None,
 ) -> None:
     """The young person agrees that the proposed team takes over and reads `agreed`, and nothing else.
 
-    `recorded_by`: told a counsellor of the responsible team, who records it as given in person. The former team sees
-    nothing any more. Raises ConsentMissing, DeskUnavailable, NotYourTeam, MoveNotAllowed, Changed.
+    `recorded_by`: told a counsellor of the responsible team, who records it as given in person. `shown_desk` is the
+    one that text names: Changed when another one is proposed meanwhile. The former team sees nothing any more. Raises ConsentMissing, DeskUnavailable, NotYourTeam, MoveNotAllowed, Changed.
     """
     if referral.proposed_service_id is None or referral.proposed_organization_id is None:
         raise ConsentMissing("no desk is proposed")
@@ -563,9 +600,12 @@ def agree_handover(
     if recorded_by is not None:
         _of_team(referral, recorded_by)
     desk = Desk(referral.proposed_service_id, referral.proposed_organization_id)
-    if choosing.availability(session, desk, today=days.today(now)) is not Availability.OPEN:
-        raise DeskUnavailable(desk)
-    sealer = keyring.record(referral.id, referral.key_sealed)
+    if shown_desk not in (None, desk):
+        raise Changed
+    _must_be_open(session, desk, days, now)
+    sealer = _sealer(
+        keyring, referral, Move.AGREE_HANDOVER, Actor.COUNSELLOR if recorded_by else Actor.YOUNG_PERSON
+    )
     former = referral.organization_id
     _move(
         session,
@@ -595,15 +635,7 @@ def agree_handover(
         )
         .values(ended_at=now)
     )
-    session.execute(
-        update(Appointment)
-        .where(
-            col(Appointment.referral_id) == referral.id,
-            col(Appointment.organization_id) == former,
-            col(Appointment.state).in_((AppointmentState.PROPOSED.value, AppointmentState.AGREED.value)),
-        )
-        .values(state=AppointmentState.CANCELLED.value)
-    )
+    _cancel_appointments(session, referral, AppointmentState.PROPOSED, AppointmentState.AGREED)
     _give_consent(
         session,
         sealer,
@@ -680,9 +712,14 @@ def agree_joint(
     now: datetime,
     recorded_by: Counsellor | None = None,
 ) -> None:
-    """The young person's answer; `agreed` is None for no. Raises NotFound, NotYourTeam, MoveNotAllowed, Changed."""
+    """The young person's answer; `agreed` is None for no.
+
+    Raises NotFound, ConsentMissing, NotYourTeam, MoveNotAllowed, Changed.
+    """
     if asked.referral_id != referral.id or asked.given_at or asked.declined_at or asked.ended_at:
         raise NotFound
+    if agreed is not None and not (agreed.statement.strip() and agreed.statement_de.strip()):
+        raise ConsentMissing("a consent without words is none")
     if recorded_by is not None:
         _of_team(referral, recorded_by)
     actor = Actor.COUNSELLOR if recorded_by else Actor.YOUNG_PERSON
@@ -690,8 +727,6 @@ def agree_joint(
     if agreed is None:
         asked.declined_at = now
     else:
-        if not agreed.statement.strip() or not agreed.statement_de.strip():
-            raise ConsentMissing("a consent without words is none")
         sealer = keyring.record(referral.id, referral.key_sealed)
         asked.agreed_sealed = agreed.seal(sealer, f"consent:{asked.id}")
         asked.text_version = text_version
@@ -709,9 +744,19 @@ def agree_joint(
 
 
 def withdraw_joint(session: Session, referral: Referral, consent: Consent, *, now: datetime) -> None:
-    """The young person no longer wants that one team to take part. Raises NotFound."""
+    """The young person no longer wants that one team to take part. Raises NotFound, MoveNotAllowed, Changed."""
     if consent.referral_id != referral.id or consent.kind != ConsentKind.JOINT or consent.given_at is None:
         raise NotFound
+    if consent.withdrawn_at is not None or consent.ended_at is not None:
+        return
+    _move(
+        session,
+        referral,
+        Move.WITHDRAW_JOINT,
+        Actor.YOUNG_PERSON,
+        now=now,
+        thread=consent.organization_id,
+    )
     consent.withdrawn_at = now
     consent.agreed_sealed = None
     session.add(consent)
@@ -731,7 +776,7 @@ def withdraw_joint(session: Session, referral: Referral, consent: Consent, *, no
 
 def expire(session: Session, referral: Referral, *, now: datetime) -> None:
     """The consent ran out before the case was closed. Raises MoveNotAllowed, Changed."""
-    _move(session, referral, Move.EXPIRE, Actor.SYSTEM, now=now, **_closed(now))
+    _move(session, referral, Move.EXPIRE, Actor.SYSTEM, now=now, erase_at=now + TOLD_FOR, **_closed(now))
     erase_personal(session, referral, now=now)
     counts.add(session, referral.region, referral.organization_id, "expired", now=now)
     notices.to_team(session, referral, "referral.expired", now=now)
@@ -763,7 +808,7 @@ def escalate(session: Session, referral: Referral, level: int, *, now: datetime)
         notices.to_coordinators(session, referral, "referral.overdue", now=now)
 
 
-def erase_personal(session: Session, referral: Referral, *, now: datetime) -> None:
+def erase_personal(session: Session, referral: Referral, *, now: datetime, withdrawn: bool = False) -> None:
     """What is left names nobody: label, state, team and times, so that the team knows that it must stop."""
     referral.key_sealed = referral.person_sealed = None
     referral.code_lookup = referral.draft_lookup = None
@@ -772,8 +817,16 @@ def erase_personal(session: Session, referral: Referral, *, now: datetime) -> No
     of_it = {model: col(model.referral_id) == referral.id for model in (Message, Appointment, Consent)}
     session.execute(delete(Message).where(of_it[Message]))
     session.execute(delete(Appointment).where(of_it[Appointment]))
+    session.execute(update(Consent).where(of_it[Consent]).values(agreed_sealed=None, language="de"))
+    open_ones = (of_it[Consent], col(Consent.withdrawn_at).is_(None), col(Consent.ended_at).is_(None))
+    if withdrawn:
+        session.execute(
+            update(Consent).where(*open_ones, col(Consent.given_at).is_not(None)).values(withdrawn_at=now)
+        )
     session.execute(
-        update(Consent).where(of_it[Consent]).values(agreed_sealed=None, withdrawn_at=now, language="de")
+        update(Consent)
+        .where(*open_ones, *([col(Consent.given_at).is_(None)] if withdrawn else []))
+        .values(ended_at=now)
     )
     session.execute(
         update(ReferralEvent).where(col(ReferralEvent.referral_id) == referral.id).values(note_sealed=None)
@@ -862,6 +915,95 @@ def _give_consent(
     consent.agreed_sealed = agreed.seal(sealer, f"consent:{consent.id}")
     session.add(consent)
     session.flush()
+
+
+def _new_label(session: Session) -> str:
+    """One that nobody has."""
+    while True:
+        label = "".join(secrets.choice(_LABEL_LETTERS) for _ in range(6))
+        taken = session.execute(select(col(Referral.id)).where(col(Referral.label) == label)).first()
+        if taken is None:
+            return label
+
+
+def _new_code(session: Session, keyring: Keyring, words: codes.Words | None) -> str:
+    """One that nobody has; a short list of words or a poor one must not give two people the same."""
+    while True:
+        code = codes.new_code(words)
+        lookups = keyring.lookups(codes.folded(code))
+        taken = session.execute(
+            select(col(Referral.id)).where(col(Referral.code_lookup).in_(lookups))
+        ).first()
+        if taken is None:
+            return code
+
+
+def _change_draft(session: Session, referral: Referral, **values: Any) -> None:
+    """Only as long as it is a draft: a form left open in another tab changes nothing that was sent. Raises Changed."""
+    changed = session.execute(
+        update(Referral)
+        .where(col(Referral.id) == referral.id, col(Referral.version) == referral.version)
+        .where(col(Referral.status) == Status.DRAFT.value)
+        .values(version=col(Referral.version) + 1, **values)
+        .returning(col(Referral.version)),
+        execution_options={"synchronize_session": False},
+    ).first()
+    if changed is None:
+        raise Changed
+    session.refresh(referral)
+
+
+def _must_be_open(session: Session, desk: Desk, days: WorkingDays, now: datetime) -> None:
+    """Raises DeskUnavailable. Two who send to the last free place take turns here, so that one of them is told."""
+    session.execute(
+        update(Team)
+        .where(col(Team.organization_id) == desk.organization_id)
+        .values(accepts=col(Team.accepts)),
+        execution_options={"synchronize_session": False},
+    )
+    if choosing.availability(session, desk, today=days.today(now)) is not Availability.OPEN:
+        raise DeskUnavailable(desk)
+
+
+def _cancel_appointments(session: Session, referral: Referral, *states: AppointmentState) -> None:
+    session.execute(
+        update(Appointment)
+        .where(
+            col(Appointment.referral_id) == referral.id,
+            col(Appointment.state).in_([state.value for state in states]),
+        )
+        .values(state=AppointmentState.CANCELLED.value)
+    )
+
+
+def _tell_others(
+    session: Session,
+    referral: Referral,
+    appointment: Appointment,
+    about: str,
+    *,
+    now: datetime,
+    key: str = "",
+) -> None:
+    """A joint appointment concerns every team that takes part, not only the one that proposed it."""
+    if not appointment.joint:
+        return
+    for organization_id in sorted(_organizations_with_consent(session, referral, now=now)):
+        if organization_id != appointment.organization_id:
+            notices.to_team(
+                session,
+                referral,
+                about,
+                now=now,
+                organization_id=organization_id,
+                key=f"{appointment.id}:{key}" if key else appointment.id,
+            )
+
+
+def _sealer(keyring: Keyring, referral: Referral, move: Move, actor: Actor) -> Sealer:
+    """Raises MoveNotAllowed, which says more than that what was withdrawn has no key any more."""
+    target(Status(referral.status), move, actor)
+    return keyring.record(referral.id, referral.key_sealed)
 
 
 def _of_team(referral: Referral, by: Counsellor) -> None:

@@ -43,11 +43,14 @@ class Choice:
     """Better fitting desks that cannot take anybody now, and why."""
 
 
-def availability(session: Session, desk: Desk, *, today: date) -> Availability:
-    return _availabilities(session, [desk], today=today)[desk]
+def availability(session: Session, desk: Desk, *, today: date, counting_open: bool = True) -> Availability:
+    """`counting_open` is False for a referral that the team has already: it must not stand in its own way."""
+    return _availabilities(session, [desk], today=today, counting_open=counting_open)[desk]
 
 
-def _availabilities(session: Session, desks: Sequence[Desk], *, today: date) -> dict[Desk, Availability]:
+def _availabilities(
+    session: Session, desks: Sequence[Desk], *, today: date, counting_open: bool = True
+) -> dict[Desk, Availability]:
     organizations = {desk.organization_id for desk in desks}
     teams = {
         team.organization_id: team
@@ -68,9 +71,9 @@ def _availabilities(session: Session, desks: Sequence[Desk], *, today: date) -> 
         ).scalars()
     )
     full = {
-        service_id: capacity == "full"
-        for service_id, capacity in session.execute(
-            select(col(Service.id), col(Service.capacity))
+        Desk(service_id, organization_id): capacity == "full"
+        for service_id, organization_id, capacity in session.execute(
+            select(col(Service.id), col(Service.organization_id), col(Service.capacity))
             .join(Organization, col(Organization.id) == col(Service.organization_id))
             .where(
                 col(Service.id).in_({desk.service_id for desk in desks}),
@@ -92,13 +95,17 @@ def _availabilities(session: Session, desks: Sequence[Desk], *, today: date) -> 
 
     def one(desk: Desk) -> Availability:
         team = teams.get(desk.organization_id)
-        if team is None or desk.organization_id not in staffed or desk.service_id not in full:
+        if team is None or desk.organization_id not in staffed or desk not in full:
             return Availability.NONE
         if team.away_from and team.away_from <= today and (team.away_to is None or today <= team.away_to):
             return Availability.AWAY
-        if team.open_at_most is not None and open_now[desk.organization_id] >= team.open_at_most:
+        if (
+            counting_open
+            and team.open_at_most is not None
+            and open_now[desk.organization_id] >= team.open_at_most
+        ):
             return Availability.FULL
-        return Availability.FULL if full[desk.service_id] else Availability.OPEN
+        return Availability.FULL if full[desk] else Availability.OPEN
 
     return {desk: one(desk) for desk in desks}
 

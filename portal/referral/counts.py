@@ -6,6 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from portal.referral.models import Count
@@ -30,8 +31,6 @@ def add(session: Session, region: str, organization_id: UUID, measure: str, *, n
     ).first()
     if counted is None:
         # Two first ones in the same moment: the second meets the key of the first and counts on.
-        from sqlalchemy.exc import IntegrityError
-
         try:
             with session.begin_nested():
                 session.add(

@@ -29,6 +29,8 @@ class Move(StrEnum):
     DECLINE_HANDOVER = "decline_handover"
     PROPOSE_JOINT = "propose_joint"
     AGREE_JOINT = "agree_joint"
+    WITHDRAW_JOINT = "withdraw_joint"
+    """One team of several is told to stop; the others go on."""
     COMPLETE = "complete"
     WITHDRAW = "withdraw"
     ALARM = "alarm"
@@ -73,6 +75,7 @@ TABLE: dict[tuple[Status, Move], Rule] = {
     (Status.REJECTED, Move.DECLINE_HANDOVER): _rule(None, _PERSON),
     (Status.REJECTED, Move.PROPOSE_HANDOVER): _rule(None, _TEAM, _COORDINATOR),
     (Status.REJECTED, Move.MESSAGE): _rule(None, _PERSON, _TEAM),
+    (Status.REJECTED, Move.WITHDRAW_JOINT): _rule(None, _PERSON),
     (Status.REJECTED, Move.ALARM): _rule(None, _PERSON),
     (Status.REJECTED, Move.ESCALATE): _rule(None, _SYSTEM),
     (Status.REJECTED, Move.WITHDRAW): _rule(Status.CANCELLED, _PERSON),
@@ -100,6 +103,7 @@ TABLE: dict[tuple[Status, Move], Rule] = {
             (Move.PROPOSE_HANDOVER, None, (_TEAM, _COORDINATOR, _SYSTEM)),
             (Move.AGREE_HANDOVER, Status.REQUESTED, (_PERSON, _TEAM)),
             (Move.DECLINE_HANDOVER, None, (_PERSON,)),
+            (Move.WITHDRAW_JOINT, None, (_PERSON,)),
             (Move.ALARM, None, (_PERSON,)),
             (Move.ESCALATE, None, (_SYSTEM,)),
             (Move.WITHDRAW, Status.CANCELLED, (_PERSON,)),

@@ -204,7 +204,7 @@ class Consent(Table, table=True):
     declined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     withdrawn_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    """The team handed over or the case was closed: it no longer sees anything."""
+    """The team handed over, or it took part and the case was closed: it no longer sees anything."""
 
 
 class ReferralEvent(Table, table=True):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -26,7 +26,7 @@ log = logging.getLogger("portal.referral")
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 GIVEN_UP_AFTER = 40
-"""Tries; about a week."""
+"""Tries; about eight days. Then the log says so; what waits in the inbox escalates all the same."""
 _CLAIM = timedelta(minutes=5)
 
 
@@ -42,8 +42,12 @@ class Receiver:
         return f"Receiver({self.channel})"
 
 
+class Unreachable(Exception):
+    """This channel is not set up here: the next one that the person named is tried instead."""
+
+
 class Sender(Protocol):
-    """Words the notice and sends it. Raises anything when it cannot; the notice then waits.
+    """Words the notice and sends it. Raises Unreachable, or anything else when it cannot now; the notice then waits.
 
     `id_` is the same at every try, so that a receiving system can drop a repetition.
     """
@@ -52,7 +56,7 @@ class Sender(Protocol):
 
 
 def to_person(session: Session, referral: Referral, about: str, *, now: datetime, key: object = "") -> None:
-    """By the channels they chose; "only through this page" gets none."""
+    """By the first channel of their wish that can be used; "only through this page" gets none."""
     _write(session, f"{about}:{referral.id}:{key or referral.version}:person", referral, about, True, now)
 
 
@@ -65,14 +69,17 @@ def to_team(
     organization_id: UUID | None = None,
     key: object = "",
 ) -> None:
-    """To the team's mailbox, or to every counsellor of the team."""
+    """To the team's mailbox, or to every counsellor of the team; to the coordinators where nobody is left there."""
     organization_id = organization_id or referral.organization_id
     team = session.get(Team, organization_id)
     key = f"{about}:{referral.id}:{key or referral.version}:{organization_id}"
     if team is not None and team.email:
         _write(session, key, referral, about, False, now, organization_id=organization_id)
         return
-    for user_id in _counsellors(session, organization_id):
+    counsellors = _counsellors(session, organization_id)
+    if not counsellors:
+        to_coordinators(session, referral, about, now=now, key=key)
+    for user_id in counsellors:
         _write(
             session,
             f"{key}:{user_id}",
@@ -163,7 +170,7 @@ def _coordinators(session: Session, region: str) -> Collection[UUID]:
 
 
 def receivers(session: Session, keyring: Keyring, notice: Notice) -> list[Receiver]:
-    """Looked up now: an address that was withdrawn or changed meanwhile is not used."""
+    """In the order of wish. Looked up now: an address that was withdrawn or changed meanwhile is not used."""
     if notice.to_person:
         referral = session.get(Referral, notice.referral_id) if notice.referral_id else None
         if referral is None or referral.key_sealed is None or referral.person_sealed is None:
@@ -208,38 +215,62 @@ def deliver(
                 .limit(limit)
             ).scalars()
         )
-        for id_ in due:
-            moment = now()
-            claimed = session.execute(
-                update(Notice)
-                .where(
-                    col(Notice.id) == id_, col(Notice.sent_at).is_(None), col(Notice.next_try_at) <= moment
-                )
-                .values(tries=col(Notice.tries) + 1, next_try_at=moment + _CLAIM)
-                .returning(col(Notice.id)),
-                execution_options={"synchronize_session": False},
-            ).first()
-            session.commit()
-            if claimed is None:
-                continue
-            notice = session.get(Notice, id_, populate_existing=True)
-            if notice is None:
-                continue
-            try:
-                for receiver in receivers(session, keyring, notice):
-                    sender.send(receiver, notice.about, id_=notice.id)
-            except Exception as error:  # whatever the server says: the notice waits, the others go on
-                notice.next_try_at = now() + min(FIRST_WAIT * 2 ** (notice.tries - 1), LONGEST_WAIT)
-                notice.failure = type(error).__name__
-                if isinstance(error, SealingError):
-                    log.error("a notice cannot be addressed: %s", notice.failure)
-                else:
-                    log.warning("a notice could not be sent: %s", notice.failure)
-                failed += 1
+    for id_ in due:
+        tries = _claim(sessions, id_, now())
+        if tries is None:
+            continue
+        error = _send(sessions, keyring, sender, id_)
+        moment = now()
+        values: dict[str, Any]
+        if error is None:
+            values = {"sent_at": moment, "failure": None}
+            sent += 1
+        else:
+            wait = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+            values = {"next_try_at": moment + wait, "failure": type(error).__name__}
+            failed += 1
+            if isinstance(error, SealingError):
+                log.error("notice %s cannot be addressed: %s", id_, values["failure"])
+            elif tries >= GIVEN_UP_AFTER:
+                log.error("notice %s is given up: %s", id_, values["failure"])
             else:
-                notice.sent_at = now()
-                notice.failure = None
-                sent += 1
-            session.add(notice)
+                log.warning("notice %s could not be sent: %s", id_, values["failure"])
+        with sessions() as session:
+            # By its id: a withdrawal may have taken the row away meanwhile.
+            session.execute(update(Notice).where(col(Notice.id) == id_).values(**values))
             session.commit()
     return sent, failed
+
+
+def _claim(sessions: SessionFactory, id_: UUID, moment: datetime) -> int | None:
+    """The number of the try; None when another process was quicker."""
+    with sessions() as session:
+        tries = session.execute(
+            update(Notice)
+            .where(col(Notice.id) == id_, col(Notice.sent_at).is_(None), col(Notice.next_try_at) <= moment)
+            .values(tries=col(Notice.tries) + 1, next_try_at=moment + _CLAIM)
+            .returning(col(Notice.tries)),
+            execution_options={"synchronize_session": False},
+        ).scalar()
+        session.commit()
+    return tries
+
+
+def _send(sessions: SessionFactory, keyring: Keyring, sender: Sender, id_: UUID) -> Exception | None:
+    """To the first receiver that can be reached, or for a mailbox to that; returns what was in the way."""
+    try:
+        # A session of its own for every notice, closed before the slow part: nothing stale, nothing locked.
+        with sessions() as session:
+            notice = session.get(Notice, id_)
+            if notice is None:
+                return None
+            about, found = notice.about, receivers(session, keyring, notice)
+        for receiver in found:
+            try:
+                sender.send(receiver, about, id_=id_)
+            except Unreachable:
+                continue
+            return None
+    except Exception as error:  # whatever the server says: the notice waits, the others go on
+        return error
+    return None

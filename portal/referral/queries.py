@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlmodel import Session, col
 
 from portal.referral import codes
@@ -19,6 +19,7 @@ from portal.referral.models import (
     Appointment,
     AppointmentState,
     Consent,
+    ConsentKind,
     Message,
     Referral,
     ReferralEvent,
@@ -52,7 +53,7 @@ class InboxItem:
     pile: Pile
     unread: int
     joint: bool
-    """The team takes part, another one is responsible."""
+    """The team takes part or took part, another one is responsible."""
 
 
 def by_code(session: Session, keyring: Keyring, code: str) -> Referral:
@@ -71,12 +72,29 @@ def inbox(
     """Of all teams somebody belongs to, what is most urgent first."""
     if not organizations:
         return []
-    taking_part = select(col(Consent.referral_id)).where(
+    # What was withdrawn stays for a while as an empty line, so that everybody sees that they must stop.
+    given = (
         col(Consent.organization_id).in_(organizations),
         col(Consent.given_at).is_not(None),
-        col(Consent.withdrawn_at).is_(None),
         col(Consent.ended_at).is_(None),
-        col(Consent.expires_at) > now,
+    )
+    taking_part = select(col(Consent.referral_id)).where(
+        *given,
+        or_(
+            and_(col(Consent.withdrawn_at).is_(None), col(Consent.expires_at) > now),
+            col(Consent.withdrawn_at) > now - ENDED_SHOWN,
+        ),
+    )
+    stopped = set(
+        session.execute(
+            select(col(Consent.referral_id)).where(*given, col(Consent.withdrawn_at).is_not(None))
+        ).scalars()
+    ) - set(
+        session.execute(
+            select(col(Consent.referral_id)).where(
+                *given, col(Consent.withdrawn_at).is_(None), col(Consent.expires_at) > now
+            )
+        ).scalars()
     )
     found = list(
         session.execute(
@@ -94,7 +112,9 @@ def inbox(
     items = [
         InboxItem(
             one,
-            _pile(one, unread.get(one.id, 0), one.id in waiting, today=today),
+            Pile.ENDED
+            if one.organization_id not in organizations and one.id in stopped
+            else _pile(one, unread.get(one.id, 0), one.id in waiting, today=today),
             unread.get(one.id, 0),
             joint=one.organization_id not in organizations,
         )
@@ -120,13 +140,53 @@ def _pile(referral: Referral, unread: int, waiting: bool, *, today: date) -> Pil
 
 
 def is_overdue(referral: Referral, *, today: date) -> bool:
-    """The promised day is over and nobody was in contact."""
+    """The promised day is over and nobody was in contact. While the young person is asked about another team, it is
+    not this one's delay."""
     return (
         Status(referral.status) in LIVE
+        and not (Status(referral.status) is Status.REJECTED and referral.proposed_organization_id is not None)
         and referral.first_contact_at is None
         and referral.due_date is not None
         and referral.due_date < today
     )
+
+
+def at_coordinators(session: Session, region: str, *, today: date) -> list[Referral]:
+    """What needs somebody above the teams: no desk is known, nobody called, or overdue for too long. Labels and times;
+    nothing a person told."""
+    rows = session.execute(
+        select(Referral)
+        .where(
+            col(Referral.region) == region,
+            col(Referral.status).in_([status.value for status in LIVE]),
+            or_(
+                col(Referral.alarm_at).is_not(None),
+                col(Referral.escalation) > 1,
+                and_(
+                    col(Referral.status) == Status.REJECTED.value,
+                    col(Referral.proposed_organization_id).is_(None),
+                ),
+            ),
+        )
+        .order_by(col(Referral.due_date), col(Referral.requested_at))
+    ).scalars()
+    return sorted(rows, key=lambda one: not is_overdue(one, today=today))
+
+
+def catalogue_entries_in_use(session: Session) -> frozenset[UUID]:
+    """Services and organizations that referrals name; the catalogue must not erase them yet."""
+    found: set[UUID] = set()
+    for named in (
+        Referral.service_id,
+        Referral.organization_id,
+        Referral.proposed_service_id,
+        Referral.proposed_organization_id,
+        Consent.organization_id,
+        Message.organization_id,
+        Appointment.organization_id,
+    ):
+        found |= set(session.execute(select(col(named)).where(col(named).is_not(None)).distinct()).scalars())
+    return frozenset(found)
 
 
 def _unread(session: Session, ids: Sequence[UUID], organizations: Collection[UUID]) -> dict[UUID, int]:
@@ -150,7 +210,10 @@ def _waiting(session: Session, ids: Sequence[UUID]) -> frozenset[UUID]:
         col(Appointment.state).in_((AppointmentState.PROPOSED.value, AppointmentState.AGREED.value)),
     )
     asked = select(col(Consent.referral_id)).where(
-        col(Consent.referral_id).in_(ids), col(Consent.given_at).is_(None), col(Consent.declined_at).is_(None)
+        col(Consent.referral_id).in_(ids),
+        col(Consent.given_at).is_(None),
+        col(Consent.declined_at).is_(None),
+        col(Consent.ended_at).is_(None),
     )
     return frozenset(session.execute(appointments.union(asked)).scalars())
 
@@ -188,7 +251,7 @@ class TeamView:
     appointments: tuple[ReadAppointment, ...]
     events: tuple[ReadEvent, ...]
     consents: tuple[Consent, ...]
-    """Of all teams, without their texts: who takes part, who was asked."""
+    """Who takes part; for the responsible team also whom it asked for. Never who had the case before it."""
 
 
 def for_team(
@@ -203,18 +266,23 @@ def for_team(
         organization_id = referral.organization_id
     else:
         taking_part = [
-            consent.organization_id for consent in consents if consent.organization_id in by.organizations
+            consent.organization_id
+            for consent in consents
+            if consent.organization_id in by.organizations
+            and consent.given_at is not None
+            and consent.ended_at is None
+            and (consent.withdrawn_at is not None or is_live(consent, now=now))
         ]
-        organization_id = next(
-            (one for one in taking_part if live_consent(session, referral, one, now=now) is not None),
-            referral.organization_id,
-        )
-        if organization_id not in by.organizations:
+        live = (one for one in taking_part if live_consent(session, referral, one, now=now) is not None)
+        # One that was withdrawn shows nothing but that.
+        found = next(live, next(iter(taking_part), None))
+        if found is None:
             raise NotYourTeam
+        organization_id = found
     consent = live_consent(session, referral, organization_id, now=now)
     responsible = organization_id == referral.organization_id
     if consent is None or referral.key_sealed is None:
-        return TeamView(referral, organization_id, responsible, consent, None, (), (), (), tuple(consents))
+        return TeamView(referral, organization_id, responsible, consent, None, (), (), (), ())
     sealer = keyring.record(referral.id, referral.key_sealed)
     return TeamView(
         referral,
@@ -223,10 +291,31 @@ def for_team(
         consent,
         Agreed.open(sealer, f"consent:{consent.id}", consent.agreed_sealed),
         messages=_messages(session, keyring, referral, {organization_id}),
-        appointments=_appointments(session, keyring, referral, organization_id),
+        appointments=_appointments(session, keyring, referral, consent),
         events=_events(session, keyring, referral, organization_id),
-        consents=tuple(consents),
+        consents=tuple(
+            one
+            for one in consents
+            if is_live(one, now=now)
+            or (responsible and one.kind == ConsentKind.JOINT and one.asked_at >= _given(consent))
+        ),
     )
+
+
+def is_live(consent: Consent, *, now: datetime) -> bool:
+    """Given, and neither taken back, ended nor run out."""
+    return (
+        consent.given_at is not None
+        and consent.withdrawn_at is None
+        and consent.ended_at is None
+        and consent.expires_at is not None
+        and consent.expires_at > now
+    )
+
+
+def _given(consent: Consent) -> datetime:
+    assert consent.given_at is not None
+    return consent.given_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,13 +421,21 @@ def _messages(
 
 
 def _appointments(
-    session: Session, keyring: Keyring, referral: Referral, organization_id: UUID | None
+    session: Session, keyring: Keyring, referral: Referral, consent: Consent | None
 ) -> tuple[ReadAppointment, ...]:
-    """Of one team its own and the joint ones."""
+    """For one team its own and the joint ones, but not those that were over before it had the consent."""
     sealer = keyring.record(referral.id, referral.key_sealed)
     query = select(Appointment).where(col(Appointment.referral_id) == referral.id)
-    if organization_id is not None:
-        query = query.where(or_(col(Appointment.organization_id) == organization_id, col(Appointment.joint)))
+    if consent is not None:
+        open_now = col(Appointment.state).in_(
+            (AppointmentState.PROPOSED.value, AppointmentState.AGREED.value)
+        )
+        query = query.where(
+            or_(
+                col(Appointment.organization_id) == consent.organization_id,
+                and_(col(Appointment.joint), or_(open_now, col(Appointment.proposed_at) >= _given(consent))),
+            )
+        )
     rows = session.execute(query.order_by(col(Appointment.proposed_at), col(Appointment.id))).scalars()
     return tuple(
         ReadAppointment(row, Meeting.open(sealer, f"appointment:{row.id}", row.details_sealed))

@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -146,9 +147,17 @@ def kept_keys(path: Path) -> str:
         return path.read_text(encoding="ascii")
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as target:
-            target.write(
-                f"# Without these keys nobody can read the referrals. Keep a copy apart from the database.\n{new_key()}\n"
-            )
+        # Written whole and then put in its place: of two processes that start at once the second reads the first's.
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as target:
+                target.write(
+                    "# Without these keys nobody can read the referrals. Keep a copy apart from the database.\n"
+                    f"{new_key()}\n"
+                )
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+        finally:
+            fresh.unlink()
         return path.read_text(encoding="ascii")

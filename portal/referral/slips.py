@@ -27,7 +27,7 @@ def create(
     """Keep the situation and return the code."""
     id_ = uuid4()
     sealer, key_sealed = keyring.new_record(id_)
-    code = codes.new_code(words, codes.SLIP_BITS)
+    code = _new_code(session, keyring, words)
     session.add(
         Slip(
             id=id_,
@@ -41,6 +41,15 @@ def create(
     )
     session.flush()
     return code
+
+
+def _new_code(session: Session, keyring: Keyring, words: codes.Words | None) -> str:
+    """One that no slip has: it is short, so that two may meet."""
+    while True:
+        code = codes.new_code(words, codes.SLIP_BITS)
+        lookups = keyring.lookups(codes.folded(code))
+        if session.execute(select(col(Slip.id)).where(col(Slip.code_lookup).in_(lookups))).first() is None:
+            return code
 
 
 def open_slip(
