@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test compares it with the files, so that a start need not import alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,6 +85,8 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is erased is overwritten, not only forgotten.
+        cursor.execute("PRAGMA secure_delete = ON")
     finally:
         cursor.close()
 

@@ -6,7 +6,7 @@ save keeps the state before and the state after it. Functions flush, the caller 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -506,8 +506,13 @@ def set_review(session: Session, region: str, slug: str, *, days: int | None, du
     return True
 
 
-def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]:
-    """Erase what was archived by hand more than 90 days ago; its history stays. Returns the slugs."""
+def erase_archived(
+    session: Session, region: str, *, now: datetime, in_use: Collection[UUID] = frozenset()
+) -> list[str]:
+    """Erase what was archived by hand more than 90 days ago; its history stays. Returns the slugs.
+
+    `in_use`: what others still point to (referrals); it stays until they are gone.
+    """
     erased: list[str] = []
     gone: list[UUID] = []
     for model in (models.Service, models.Organization):
@@ -519,6 +524,8 @@ def erase_archived(session: Session, region: str, *, now: datetime) -> list[str]
             )
         ).scalars()
         for row in list(rows):
+            if row.id in in_use:
+                continue
             if isinstance(row, models.Organization):
                 used = session.execute(
                     select(col(models.Service.id)).where(col(models.Service.organization_id) == row.id)

@@ -1128,13 +1128,15 @@ def catalogue_erase_archived(region: str | None) -> None:
     """Erase what was archived here more than 90 days ago; its history stays. For cron, once a day."""
     from portal.accounts import audit
     from portal.catalogue import editing, overview
+    from portal.referral import queries as referrals
 
     store, settings = _accounts(region)
     now = datetime.now(UTC)
     everything = overview.Scope(settings.region, now.date())
     with store.sessions() as session:
         before = overview.archived(session, everything)
-        editing.erase_archived(session, settings.region, now=now)
+        in_use = referrals.catalogue_entries_in_use(session)
+        editing.erase_archived(session, settings.region, now=now, in_use=in_use)
         left = {(line.entity, line.slug) for line in overview.archived(session, everything)}
         erased = [line for line in before if (line.entity, line.slug) not in left]
         for line in erased:

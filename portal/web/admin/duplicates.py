@@ -20,6 +20,7 @@ from portal.catalogue import editing, revision, spreadsheets
 from portal.catalogue.duplicates import Merge, MergeRefused, Pair, SharedContact
 from portal.catalogue.editing import Conflict, EntryProblem, InvalidEntry, StillUsed, UnknownEntry
 from portal.catalogue.models import entity_id
+from portal.referral import merging as referrals
 from portal.web.admin import differences, losing
 from portal.web.admin.differences import Changed
 from portal.web.admin.editing import readable
@@ -264,6 +265,7 @@ def merge_entries(entity: str, left: str, right: str) -> BaseResponse:
         return _merge_page(fresh, choice, error=_problems(error.problems), status=422)
     if entity == "organization":
         _move_people(session, planned.right.id, planned.left.id)
+    referrals.merged(session, entity, gone=planned.right.id, stays=planned.left.id)
     audit.record(
         session, f"{entity}.merged", now=now, actor=me(), region=region, entity=entity,
         entity_id=planned.left.id, entity_name=planned.left.record.name, other=str(planned.right.id),

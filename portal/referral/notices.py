@@ -1,0 +1,276 @@
+""" "There is something for you": written with the change it tells of, sent after the commit, again when that failed.
+
+No notice holds content or a name. The address is looked up at the moment of sending: it stands sealed in the
+referral, and nowhere else.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from portal.accounts.models import Role, RoleGrant, User
+from portal.catalogue.models import Region
+from portal.db import SessionFactory
+from portal.referral.models import Channel, Notice, Referral, Team
+from portal.referral.personal import Person
+from portal.referral.sealing import Keyring, SealingError
+
+log = logging.getLogger("portal.referral")
+
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=6)
+GIVEN_UP_AFTER = 40
+"""Tries; about eight days. Then the log says so; what waits in the inbox escalates all the same."""
+_CLAIM = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    channel: Channel
+    """MAIL, SMS or MESSENGER."""
+    address: str
+    language: str
+    to_person: bool
+
+    def __repr__(self) -> str:
+        return f"Receiver({self.channel})"
+
+
+class Unreachable(Exception):
+    """This channel is not set up here: the next one that the person named is tried instead."""
+
+
+class Sender(Protocol):
+    """Words the notice and sends it. Raises Unreachable, or anything else when it cannot now; the notice then waits.
+
+    `id_` is the same at every try, so that a receiving system can drop a repetition.
+    """
+
+    def send(self, receiver: Receiver, about: str, *, id_: UUID) -> None: ...
+
+
+def to_person(session: Session, referral: Referral, about: str, *, now: datetime, key: object = "") -> None:
+    """By the first channel of their wish that can be used; "only through this page" gets none."""
+    _write(session, f"{about}:{referral.id}:{key or referral.version}:person", referral, about, True, now)
+
+
+def to_team(
+    session: Session,
+    referral: Referral,
+    about: str,
+    *,
+    now: datetime,
+    organization_id: UUID | None = None,
+    key: object = "",
+) -> None:
+    """To the team's mailbox, or to every counsellor of the team; to the coordinators where nobody is left there."""
+    organization_id = organization_id or referral.organization_id
+    team = session.get(Team, organization_id)
+    key = f"{about}:{referral.id}:{key or referral.version}:{organization_id}"
+    if team is not None and team.email:
+        _write(session, key, referral, about, False, now, organization_id=organization_id)
+        return
+    counsellors = _counsellors(session, organization_id)
+    if not counsellors:
+        to_coordinators(session, referral, about, now=now, key=key)
+    for user_id in counsellors:
+        _write(
+            session,
+            f"{key}:{user_id}",
+            referral,
+            about,
+            False,
+            now,
+            organization_id=organization_id,
+            user_id=user_id,
+        )
+
+
+def to_coordinators(
+    session: Session, referral: Referral, about: str, *, now: datetime, key: object = ""
+) -> None:
+    """To everybody who keeps the region's catalogue, and to the administrators where there is nobody."""
+    for user_id in _coordinators(session, referral.region):
+        _write(
+            session,
+            f"{about}:{referral.id}:{key or referral.version}:coordinator:{user_id}",
+            referral,
+            about,
+            False,
+            now,
+            user_id=user_id,
+        )
+
+
+def _write(
+    session: Session,
+    key: str,
+    referral: Referral,
+    about: str,
+    to_person: bool,
+    now: datetime,
+    *,
+    organization_id: UUID | None = None,
+    user_id: UUID | None = None,
+) -> None:
+    if session.execute(select(col(Notice.id)).where(col(Notice.key) == key)).first() is not None:
+        return
+    session.add(
+        Notice(
+            key=key,
+            referral_id=referral.id,
+            about=about,
+            to_person=to_person,
+            organization_id=organization_id,
+            user_id=user_id,
+            written_at=now,
+            next_try_at=now,
+        )
+    )
+    session.flush()
+
+
+def _counsellors(session: Session, organization_id: UUID) -> Collection[UUID]:
+    return sorted(
+        set(
+            session.execute(
+                select(col(User.id))
+                .join(RoleGrant, col(RoleGrant.user_id) == col(User.id))
+                .where(
+                    col(RoleGrant.role) == Role.COUNSELLOR.value,
+                    col(RoleGrant.organization_id) == organization_id,
+                    col(User.disabled_at).is_(None),
+                    col(User.password_hash).is_not(None),
+                )
+            ).scalars()
+        )
+    )
+
+
+def _coordinators(session: Session, region: str) -> Collection[UUID]:
+    settings = session.execute(select(col(Region.settings)).where(col(Region.slug) == region)).scalar()
+    county = str((settings or {}).get("county_area", ""))
+    rows = session.execute(
+        select(col(User.id), col(RoleGrant.role), col(RoleGrant.area))
+        .join(RoleGrant, col(RoleGrant.user_id) == col(User.id))
+        .where(
+            col(RoleGrant.role).in_((Role.COORDINATOR.value, Role.ADMINISTRATOR.value)),
+            col(User.disabled_at).is_(None),
+            col(User.password_hash).is_not(None),
+        )
+    ).all()
+    here = [(id_, role) for id_, role, area in rows if county.startswith(area)]
+    return sorted({id_ for id_, role in here if role == Role.COORDINATOR} or {id_ for id_, _role in here})
+
+
+def receivers(session: Session, keyring: Keyring, notice: Notice) -> list[Receiver]:
+    """In the order of wish. Looked up now: an address that was withdrawn or changed meanwhile is not used."""
+    if notice.to_person:
+        referral = session.get(Referral, notice.referral_id) if notice.referral_id else None
+        if referral is None or referral.key_sealed is None or referral.person_sealed is None:
+            return []
+        sealer = keyring.record(referral.id, referral.key_sealed)
+        person = Person.open(sealer, "person", referral.person_sealed)
+        known = {Channel.MAIL: person.mail, Channel.SMS: person.phone, Channel.MESSENGER: person.messenger}
+        return [
+            Receiver(channel, known[channel], referral.language, True)
+            for channel in person.channels
+            if known.get(channel)
+        ]
+    if notice.user_id is not None:
+        user = session.get(User, notice.user_id)
+        if user is None or user.disabled_at is not None:
+            return []
+        return [Receiver(Channel.MAIL, user.email, user.language, False)]
+    team = session.get(Team, notice.organization_id) if notice.organization_id else None
+    return [Receiver(Channel.MAIL, team.email, "de", False)] if team is not None and team.email else []
+
+
+def deliver(
+    sessions: SessionFactory,
+    keyring: Keyring,
+    sender: Sender,
+    *,
+    now: Callable[[], datetime],
+    limit: int = 200,
+) -> tuple[int, int]:
+    """Send what is due; returns (sent, failed). Several processes may do it at once: a notice is claimed first."""
+    sent = failed = 0
+    with sessions() as session:
+        due = list(
+            session.execute(
+                select(col(Notice.id))
+                .where(
+                    col(Notice.sent_at).is_(None),
+                    col(Notice.next_try_at) <= now(),
+                    col(Notice.tries) < GIVEN_UP_AFTER,
+                )
+                .order_by(col(Notice.next_try_at))
+                .limit(limit)
+            ).scalars()
+        )
+    for id_ in due:
+        tries = _claim(sessions, id_, now())
+        if tries is None:
+            continue
+        error = _send(sessions, keyring, sender, id_)
+        moment = now()
+        values: dict[str, Any]
+        if error is None:
+            values = {"sent_at": moment, "failure": None}
+            sent += 1
+        else:
+            wait = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+            values = {"next_try_at": moment + wait, "failure": type(error).__name__}
+            failed += 1
+            if isinstance(error, SealingError):
+                log.error("notice %s cannot be addressed: %s", id_, values["failure"])
+            elif tries >= GIVEN_UP_AFTER:
+                log.error("notice %s is given up: %s", id_, values["failure"])
+            else:
+                log.warning("notice %s could not be sent: %s", id_, values["failure"])
+        with sessions() as session:
+            # By its id: a withdrawal may have taken the row away meanwhile.
+            session.execute(update(Notice).where(col(Notice.id) == id_).values(**values))
+            session.commit()
+    return sent, failed
+
+
+def _claim(sessions: SessionFactory, id_: UUID, moment: datetime) -> int | None:
+    """The number of the try; None when another process was quicker."""
+    with sessions() as session:
+        tries = session.execute(
+            update(Notice)
+            .where(col(Notice.id) == id_, col(Notice.sent_at).is_(None), col(Notice.next_try_at) <= moment)
+            .values(tries=col(Notice.tries) + 1, next_try_at=moment + _CLAIM)
+            .returning(col(Notice.tries)),
+            execution_options={"synchronize_session": False},
+        ).scalar()
+        session.commit()
+    return tries
+
+
+def _send(sessions: SessionFactory, keyring: Keyring, sender: Sender, id_: UUID) -> Exception | None:
+    """To the first receiver that can be reached, or for a mailbox to that; returns what was in the way."""
+    try:
+        # A session of its own for every notice, closed before the slow part: nothing stale, nothing locked.
+        with sessions() as session:
+            notice = session.get(Notice, id_)
+            if notice is None:
+                return None
+            about, found = notice.about, receivers(session, keyring, notice)
+        for receiver in found:
+            try:
+                sender.send(receiver, about, id_=id_)
+            except Unreachable:
+                continue
+            return None
+    except Exception as error:  # whatever the server says: the notice waits, the others go on
+        return error
+    return None
