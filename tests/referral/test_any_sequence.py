@@ -520,7 +520,7 @@ def test_any_sequence_of_moves(engine, session, keyring, days, an_office):
             derandomize=True,
             database=None,
             deadline=None,
-            max_examples=60,
+            max_examples=30,
             stateful_step_count=50,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
