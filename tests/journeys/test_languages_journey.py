@@ -1,4 +1,4 @@
-"""The whole way, from the start page to the card for the counter, in the languages the portal is for.
+"""The whole way, from the start page to the card for the counter and to the saved one, in languages the portal is for.
 
 Found by ids and addresses, never by words, so that it does not matter how far a translation has come.
 """
@@ -17,7 +17,9 @@ from portal.config import Settings
 from portal.web.application import build
 from portal.web.serving import prepare
 from tests.journeys.conftest import Phone, Site
+from tests.journeys.lines import Line
 from tests.journeys.test_journeys import YOUNG, clean, go, place_of
+from tests.journeys.test_offline import keeps_everything, until
 from tests.web.conftest import NOW, SECRET
 
 pytestmark = pytest.mark.browser
@@ -87,6 +89,26 @@ def test_from_the_start_page_to_the_card_for_the_counter(speaking: Site, phone: 
     tab.page.wait_for_url(f"**/{lang}/result/both")
     assert tab.page.locator("main article").count() > 3
     clean(tab)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_from_the_result_to_a_saved_card_without_network(speaking: Site, phone: Any, lang: str) -> None:
+    line = Line(speaking)
+    tab = phone(line.site)
+    tab.page.goto(f"/{lang}/check")
+    go(tab, {**YOUNG, "place": place_of(speaking)})
+    keeps_everything(tab, lang)
+    tab.page.locator("[data-keep]").first.click()
+    until(tab.page, "!!localStorage.saved")
+    line.cut()
+    tab.page.goto(f"/{lang}/saved")
+    marked(tab, lang)
+    card = tab.page.locator("#saved > li")
+    assert card.count() == 1
+    assert card.locator("a[href^='tel:']").first.is_visible()
+    if lang != "de-simple":
+        assert "Berufsberatung" in " ".join(card.locator("[lang=de]").all_text_contents())
+    tab.picture(f"saved-offline-{lang}", full=True)
 
 
 def test_changing_the_language_in_the_middle_keeps_the_answers(speaking: Site, phone: Any) -> None:
