@@ -116,4 +116,4 @@ def listing(items: Sequence[str]) -> str:
 
 
 _GREETING = N_("Hello")
-"""On the first screen, once in every language (`Language.greeting`)."""
+"""On the first screen, once in every language that says it in its own way (`Language.greeting`)."""

@@ -195,14 +195,23 @@ def test_arabic_is_a_mirror_and_numbers_stay_left_to_right(site: Site, phone: An
     clean(tab)
 
 
-def test_every_language_stands_on_the_first_screen_in_its_own_script(site: Site, phone: Any) -> None:
+def test_every_language_says_hello_on_the_first_screen_and_is_one_tap_away(site: Site, phone: Any) -> None:
     tab = phone(site)
     tab.page.goto("/de/")
-    for name in ("Deutsch", "English", "العربية"):
-        link = tab.page.locator(f"main a:has-text('{name}')").first
-        box = link.bounding_box()
-        assert box and box["y"] + box["height"] <= 740, name
-        assert box["height"] >= 44, name
+    offered = site.app.extensions["portal"].languages.values()
+    hello = tab.page.locator("main .hello")
+    box = hello.bounding_box()
+    assert box and box["y"] + box["height"] <= 740
+    for language in offered:
+        assert language.greeting in hello.inner_text(), language.code
+    to_them = tab.page.locator("header a[href='#languages']")
+    box = to_them.bounding_box()
+    assert box and box["y"] + box["height"] <= 740 and box["height"] >= 44
+    to_them.click()
+    for language in offered:
+        box = tab.page.locator(f"#languages a[lang='{language.code}']").bounding_box()
+        assert box and 0 <= box["y"] and box["y"] + box["height"] <= 740, language.code
+        assert box["height"] >= 44, language.code
 
 
 def assert_forgotten(tab: Phone, site: Site) -> None:
