@@ -18,14 +18,17 @@ _SECTIONS = {
 }
 
 
-def stamp_translations(path: Path) -> int:
+_Sources = dict[tuple[str, str, str], str]
+
+
+def stamp_translations(path: Path, sources: _Sources | None = None) -> int:
     """Write `source_hash` to every text of the file that has none; returns how many. Comments stay.
 
     `path` is `…/regions/<region>/translations/<language>.yaml` or `…/taxonomies/translations/….yaml`. A stamp
-    says "this fits the German text as it is now", so stamp right after translating. Raises ContentError when
-    the content has problems.
+    says "this fits the German text as it is now", so stamp right after translating. `sources` spares reading the
+    German texts for every file anew. Raises ContentError when the content has problems.
     """
-    sources = _sources(path)
+    sources = _sources(path.parent.parent) if sources is None else sources
     text = path.read_text(encoding="utf-8")
     insertions: list[tuple[int, str]] = []
     for kind, key, field, entry in _unstamped(yaml.compose(text, Loader=yaml.SafeLoader)):
@@ -43,12 +46,16 @@ def stamp_translations(path: Path) -> int:
 def stamp_content(content_dir: Path, region: str) -> list[tuple[Path, int]]:
     """Stamp the translations of the region and of the vocabularies; each file with the number of new stamps."""
     folders = (content_dir / "taxonomies", region_folder(content_dir, region))
-    files = [path for folder in folders for path in sorted((folder / "translations").glob("*.yaml"))]
-    return [(path, stamp_translations(path)) for path in files]
+    stamped = []
+    for folder in folders:
+        paths = sorted((folder / "translations").glob("*.yaml"))
+        sources = _sources(folder) if paths else {}
+        stamped += [(path, stamp_translations(path, sources)) for path in paths]
+    return stamped
 
 
-def _sources(path: Path) -> dict[tuple[str, str, str], str]:
-    folder = path.parent.parent
+def _sources(folder: Path) -> _Sources:
+    """The German texts of a region, or of the vocabularies."""
     records: dict[str, dict[str, Record]]
     if folder.name == "taxonomies":
         records = {"taxonomy_term": dict(read_taxonomies(folder.parent).terms())}
@@ -60,7 +67,7 @@ def _sources(path: Path) -> dict[tuple[str, str, str], str]:
             "service": {entry.slug: entry for entry in content.services},
         }
     else:
-        raise CatalogueError(f"{path} is not a file of translations")
+        raise CatalogueError(f"{folder} holds no translations")
     return {
         (entity, key, field): text
         for entity, entries in records.items()
