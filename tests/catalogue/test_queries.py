@@ -570,7 +570,7 @@ def test_threads_share_one_snapshot(engine: Engine, loaded: Session) -> None:
         catalogue.refresh()
         seen.append(len(catalogue.services()))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -216,7 +216,7 @@ def test_an_index_that_breaks_under_traffic_mends_itself(
         found = offers(PageClient(own_app), q="Schulden")
         return ready(own_app) == (200, "ok") and not found.all(SENTENCE)
 
-    visitors = [threading.Thread(target=visit) for _ in range(3)]
+    visitors = [threading.Thread(target=visit, daemon=True) for _ in range(3)]
     for visitor in visitors:
         visitor.start()
     try:

@@ -37,7 +37,7 @@ def threads(work: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -
             except BaseException as error:
                 errors.append(error)
 
-        return threading.Thread(target=run)
+        return threading.Thread(target=run, daemon=True)
 
     def repeat() -> None:
         while not done.is_set():

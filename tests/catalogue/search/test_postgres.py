@@ -490,7 +490,7 @@ def a_writer_at_work(index):
         going.set()
         done.wait(30)
 
-    thread = threading.Thread(target=index.put, args=(documents(),))
+    thread = threading.Thread(target=index.put, args=(documents(),), daemon=True)
     thread.start()
     assert going.wait(30)
     try:
@@ -551,7 +551,7 @@ def test_a_failing_source_of_documents_changes_nothing(engine, index):
 def test_processes_that_want_the_same_rebuild_do_it_once(engine, concepts, index):
     with a_writer_at_work(index):
         waiting = [
-            threading.Thread(target=again(engine, concepts).rebuild, args=(some_documents(), 2))
+            threading.Thread(target=again(engine, concepts).rebuild, args=(some_documents(), 2), daemon=True)
             for _ in range(2)
         ]
         for thread in waiting:

@@ -193,7 +193,7 @@ def test_whoever_waits_comes_before_a_writer_that_has_just_finished(index, folde
         return False
 
     with index._locked():
-        thread = threading.Thread(target=waiting)
+        thread = threading.Thread(target=waiting, daemon=True)
         thread.start()
         until = time.monotonic() + 60
         while not has_its_turn():
@@ -289,9 +289,10 @@ def test_processes_that_want_the_same_rebuild_do_it_once(index, folder, concepts
     with index._locked():
         waiting = [
             threading.Thread(
+                daemon=True,
                 target=lambda name=name: WhooshIndex(folder, concepts).rebuild(
                     (document for document in documents(name)), revision=2
-                )
+                ),
             )
             for name in "ab"
         ]
