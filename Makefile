@@ -30,6 +30,8 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench.pages
 	@$(BIN)/python -m bench.search --sizes 300 --rounds 1
 	@$(BIN)/python -m bench.admin --rounds 3
+	@$(BIN)/python -m bench.codes --hours 1
+	@$(BIN)/python -m bench.referrals --seconds 10 --rate 20 --sqlite-rate 5
 
 screenshots: $(VENV)/.dev
 	@$(BIN)/python -m tests.pictures --region $(REGION)

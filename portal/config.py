@@ -57,6 +57,16 @@ class Settings(BaseModel):
     translator_url: str = ""
     """A LibreTranslate-compatible server of your own for machine drafts; empty is off."""
     translator_key: str = Field(default="", repr=False)
+    referral_keys: str = Field(default="", repr=False)
+    """Keys that seal what young people tell, the newest first, separated by blanks or commas."""
+    referral_keys_file: str = ""
+    """The same, one key a line, in a file that only the portal can read."""
+    retention_days: int = Field(default=90, ge=1, le=365)
+    """Everything personal of a referral is erased so many days after its end."""
+    message_webhook_url: str = ""
+    """Where "there is something for you" goes for SMS and messengers; empty is off."""
+    message_webhook_secret: str = Field(default="", repr=False)
+    """Signs what is sent there (HMAC-SHA-256)."""
     proxies: int = Field(default=0, ge=0, le=5)
     """Reverse proxies in front whose X-Forwarded-* headers are trusted."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -78,6 +88,10 @@ class Settings(BaseModel):
                 "postgres keeps the index in PostgreSQL: PORTAL_DATABASE_URL must name a database there"
             )
         return value
+
+    @property
+    def referral_keys_path(self) -> Path:
+        return Path(self.referral_keys_file)
 
     @property
     def production(self) -> bool:

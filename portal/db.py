@@ -70,6 +70,8 @@ def database_url(url: str) -> URL:
 def make_engine(url: str, **options: Any) -> Engine:
     """`options` go to `sqlalchemy.create_engine`."""
     parsed = database_url(url)
+    # What an exception says may end up in a log: never with what was to be stored.
+    options = {"hide_parameters": True, **options}
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, **options)
         event.listen(engine, "connect", _prepare_sqlite)

@@ -22,6 +22,7 @@ from portal.config import Settings
 from portal.web.application import build
 from portal.web.serving import prepare
 from tests.journeys.conftest import ARGUMENTS, CHROMIUM, PHONE, Phone, Site
+from tests.journeys.states import a_team, press
 from tests.journeys.test_journeys import YOUNG, choose, go, place_of
 from tests.web.conftest import NOW, SECRET
 
@@ -65,6 +66,22 @@ def card(tab: Phone, site: Site, lang: str) -> None:
     tab.page.goto(f"/{lang}/result/both")
 
 
+def contact_me(tab: Phone, site: Site, lang: str) -> None:
+    with a_team(site, site.app.extensions["portal"].region.clearing_desk) as slug:
+        tab.page.goto(f"/{lang}/contact-me?desk={slug}")
+
+
+def mine(tab: Phone, site: Site, lang: str) -> None:
+    with a_team(site, site.app.extensions["portal"].region.clearing_desk) as slug:
+        tab.page.goto(f"/{lang}/contact-me?desk={slug}")
+        tab.page.check("input[value=older]", force=True)
+        tab.page.check("input[value=page]", force=True)
+        press(tab, "main form .btn")
+        press(tab, "form:has(#own_words) .btn")
+        press(tab, "form:has([name=shown]) .btn")
+        tab.page.goto(f"/{lang}/mine")
+
+
 PAGES: dict[str, Callable[[Phone, Site, str], None]] = {
     "start": start,
     "question": question,
@@ -73,6 +90,8 @@ PAGES: dict[str, Callable[[Phone, Site, str], None]] = {
     "search": search,
     "offer": offer,
     "help-now": help_now,
+    "contact-me": contact_me,
+    "mine": mine,
 }
 """Name of a sheet → how to get to its page."""
 

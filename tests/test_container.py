@@ -180,6 +180,15 @@ def test_compose_takes_every_secret_from_outside_and_refuses_to_start_without(co
                 assert re.search(r"\$\{[A-Z_]+:\?", value), name
 
 
+def test_compose_gives_the_keys_of_referrals_to_the_portal_only_and_as_a_file(compose):
+    portal = compose["services"]["portal"]
+    assert portal["environment"]["PORTAL_REFERRAL_KEYS_FILE"] == "/run/secrets/referral_keys"
+    assert "PORTAL_REFERRAL_KEYS" not in portal["environment"]
+    assert [name for name, service in compose["services"].items() if "secrets" in service] == ["portal"]
+    assert set(compose["secrets"]) == {"referral_keys"}
+    assert "/referral_keys" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
 def test_compose_sets_only_settings_that_exist(compose):
     from portal.config import Settings
 

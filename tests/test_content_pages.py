@@ -23,6 +23,7 @@ ROUTES = SLUGS | {"offers", "help-now", "topics", "check"}
 VALUES = {
     "session_minutes": "30",
     "audit_days": "730",
+    "retention_days": "90",
     "region": "Musterkreis",
     "portal": "Anlauf",
     "controller": "Kreis Muster",
@@ -161,6 +162,7 @@ def test_a_page_without_a_title_is_refused_by_name(tmp_path):
 def test_the_privacy_page_names_the_periods_that_the_software_keeps():
     from portal.accounts import forms, users
     from portal.catalogue import reports
+    from portal.referral import actions, slips
 
     for path in FILES:
         if path.parent.name == "privacy":
@@ -168,4 +170,8 @@ def test_the_privacy_page_names_the_periods_that_the_software_keeps():
             assert str(reports.ERASED_AFTER.days) in text
             assert str(users.KEPT_AFTER_END.days) in text
             assert "{audit_days}" in text
+            assert "{retention_days}" in text
+            assert str(slips.HOLDS.days) in text
     assert forms.KEPT_FOR.days == 7, "the page says a week"
+    assert actions.CONSENT_HOLDS.days == 182, "the page says six months"
+    assert actions.DRAFT_HOLDS.total_seconds() == 3600, "the page says an hour"

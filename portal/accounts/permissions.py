@@ -28,6 +28,16 @@ class Permission(StrEnum):
     USERS = "users"
     AUDIT = "audit"
     REFERRALS = "referrals"
+    SLIPS = "slips"
+    """Open a hand-over slip, which has no name and no office, with its code."""
+    CASE_TALKS = "case_talks"
+    """Colleagues talk about an anonymous case; each talk only for those who take part."""
+    TEAMS = "teams"
+    """Settings and figures of teams that take referrals; a counsellor those of the own team."""
+    WATCH = "watch"
+    """Referrals that nobody answers: labels and times, never what somebody told."""
+    REFERRAL_LOG = "referral_log"
+    """Who opened which referral, for data protection."""
 
 
 _EVERYBODY = {Permission.SIGN_IN}
@@ -38,12 +48,18 @@ _COORDINATOR = _EVERYBODY | {
     Permission.EXCHANGE,
     Permission.CLEARING,
     Permission.STATISTICS,
+    Permission.SLIPS,
+    Permission.TEAMS,
+    Permission.WATCH,
+    Permission.REFERRAL_LOG,
 }
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(_COORDINATOR | {Permission.SETTINGS, Permission.USERS, Permission.AUDIT}),
-    Role.COORDINATOR: frozenset(_COORDINATOR | {Permission.SETTINGS}),
+    Role.COORDINATOR: frozenset(_COORDINATOR | {Permission.SETTINGS, Permission.CASE_TALKS}),
     Role.EDITOR: frozenset(_EVERYBODY | {Permission.SEE_CATALOGUE, Permission.PROPOSE}),
-    Role.COUNSELLOR: frozenset(_EVERYBODY | {Permission.REFERRALS}),
+    Role.COUNSELLOR: frozenset(
+        _EVERYBODY | {Permission.REFERRALS, Permission.SLIPS, Permission.TEAMS, Permission.CASE_TALKS}
+    ),
     Role.READER: frozenset(_EVERYBODY | {Permission.STATISTICS}),
 }
 

@@ -108,8 +108,16 @@ def draft(session: Session, keyring: Keyring, token: str, *, now: datetime) -> R
     return found
 
 
-def write(session: Session, keyring: Keyring, referral: Referral, person: Person, *, now: datetime) -> None:
-    """Keep what was typed into the draft so far.
+def write(
+    session: Session,
+    keyring: Keyring,
+    referral: Referral,
+    person: Person,
+    *,
+    now: datetime,
+    language: str | None = None,
+) -> None:
+    """Keep what was typed into the draft so far; `language` when another one is read now.
 
     Raises MoveNotAllowed once it was sent, Changed when that happened in this very moment.
     """
@@ -120,8 +128,14 @@ def write(session: Session, keyring: Keyring, referral: Referral, person: Person
         session,
         referral,
         person_sealed=person.seal(sealer, "person"),
+        language=language or referral.language,
         erase_at=max(referral.erase_at, held),
     )
+
+
+def own_draft(session: Session, keyring: Keyring, referral: Referral, token: str) -> None:
+    """From now on `token` alone opens the draft. Raises Changed."""
+    _change_draft(session, referral, draft_lookup=keyring.lookup(token))
 
 
 def redirect_draft(session: Session, referral: Referral, desk: Desk) -> None:
@@ -154,21 +168,22 @@ def submit(
     now: datetime,
     given_how: GivenHow = GivenHow.FORM,
     words: codes.Words | None = None,
+    code: str | None = None,
     shown_desk: Desk | None = None,
 ) -> str:
     """Send the draft to the team behind its desk, and return the receipt code.
 
-    `agreed` is what was shown, word for word. `words` is the list the code is made from; digits without one.
+    `agreed` is what was shown, word for word. `words` is the list the code is made from; digits without one. `code` is
+    one that was made before, so that a form sent twice shows the same one; Changed when it is taken.
     `shown_desk` is the one that text names: Changed when another tab chose another one meanwhile.
     Raises ConsentMissing for an empty consent, DeskUnavailable, MoveNotAllowed, Changed.
     """
-    if not agreed.statement.strip() or not agreed.statement_de.strip():
-        raise ConsentMissing("a consent without words is none")
     desk = Desk(referral.service_id, referral.organization_id)
-    if shown_desk not in (None, desk):
+    _may_be_agreed(session, agreed, desk, shown_desk, days, now)
+    if code is None:
+        code = _new_code(session, keyring, words)
+    elif _is_taken(session, keyring, code):
         raise Changed
-    _must_be_open(session, desk, days, now)
-    code = _new_code(session, keyring, words)
     expires_at = now + CONSENT_HOLDS
     _move(
         session,
@@ -374,6 +389,7 @@ def complete(
     """End the case. `keep`: how long it stays readable. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
     sealer = _sealer(keyring, referral, Move.COMPLETE, Actor.COUNSELLOR)
+    others = set(_organizations_with_consent(session, referral)) - {referral.organization_id}
     _move(
         session,
         referral,
@@ -400,6 +416,8 @@ def complete(
     )
     counts.add(session, referral.region, referral.organization_id, f"outcome:{outcome}", now=now)
     notices.to_person(session, referral, "person.completed", now=now)
+    for organization_id in sorted(others):
+        notices.to_team(session, referral, "referral.completed", now=now, organization_id=organization_id)
 
 
 # -- both sides --------------------------------------------------------------------------------------------------------
@@ -591,18 +609,15 @@ def agree_handover(
     """The young person agrees that the proposed team takes over and reads `agreed`, and nothing else.
 
     `recorded_by`: told a counsellor of the responsible team, who records it as given in person. `shown_desk` is the
-    one that text names: Changed when another one is proposed meanwhile. The former team sees nothing any more. Raises ConsentMissing, DeskUnavailable, NotYourTeam, MoveNotAllowed, Changed.
+    one that text names: Changed when another one is proposed meanwhile. The former team sees nothing any more.
+    Raises ConsentMissing, DeskUnavailable, NotYourTeam, MoveNotAllowed, Changed.
     """
     if referral.proposed_service_id is None or referral.proposed_organization_id is None:
         raise ConsentMissing("no desk is proposed")
-    if not agreed.statement.strip() or not agreed.statement_de.strip():
-        raise ConsentMissing("a consent without words is none")
     if recorded_by is not None:
         _of_team(referral, recorded_by)
     desk = Desk(referral.proposed_service_id, referral.proposed_organization_id)
-    if shown_desk not in (None, desk):
-        raise Changed
-    _must_be_open(session, desk, days, now)
+    _may_be_agreed(session, agreed, desk, shown_desk, days, now)
     sealer = _sealer(
         keyring, referral, Move.AGREE_HANDOVER, Actor.COUNSELLOR if recorded_by else Actor.YOUNG_PERSON
     )
@@ -718,8 +733,8 @@ def agree_joint(
     """
     if asked.referral_id != referral.id or asked.given_at or asked.declined_at or asked.ended_at:
         raise NotFound
-    if agreed is not None and not (agreed.statement.strip() and agreed.statement_de.strip()):
-        raise ConsentMissing("a consent without words is none")
+    if agreed is not None:
+        _must_have_words(agreed)
     if recorded_by is not None:
         _of_team(referral, recorded_by)
     actor = Actor.COUNSELLOR if recorded_by else Actor.YOUNG_PERSON
@@ -769,6 +784,8 @@ def withdraw_joint(session: Session, referral: Referral, consent: Consent, *, no
         organization_id=consent.organization_id,
         key=consent.id,
     )
+    # The responsible team must not count on the other one any more.
+    notices.to_team(session, referral, "referral.joint_answered", now=now, key=f"{consent.id}:withdrawn")
 
 
 # -- the system --------------------------------------------------------------------------------------------------------
@@ -776,10 +793,12 @@ def withdraw_joint(session: Session, referral: Referral, consent: Consent, *, no
 
 def expire(session: Session, referral: Referral, *, now: datetime) -> None:
     """The consent ran out before the case was closed. Raises MoveNotAllowed, Changed."""
+    concerned = {referral.organization_id, *_organizations_with_consent(session, referral)}
     _move(session, referral, Move.EXPIRE, Actor.SYSTEM, now=now, erase_at=now + TOLD_FOR, **_closed(now))
     erase_personal(session, referral, now=now)
     counts.add(session, referral.region, referral.organization_id, "expired", now=now)
-    notices.to_team(session, referral, "referral.expired", now=now)
+    for organization_id in sorted(concerned):
+        notices.to_team(session, referral, "referral.expired", now=now, organization_id=organization_id)
 
 
 def offer_other_desk(session: Session, referral: Referral, desk: Desk, *, now: datetime) -> None:
@@ -930,12 +949,14 @@ def _new_code(session: Session, keyring: Keyring, words: codes.Words | None) -> 
     """One that nobody has; a short list of words or a poor one must not give two people the same."""
     while True:
         code = codes.new_code(words)
-        lookups = keyring.lookups(codes.folded(code))
-        taken = session.execute(
-            select(col(Referral.id)).where(col(Referral.code_lookup).in_(lookups))
-        ).first()
-        if taken is None:
+        if not _is_taken(session, keyring, code):
             return code
+
+
+def _is_taken(session: Session, keyring: Keyring, code: str) -> bool:
+    lookups = keyring.lookups(codes.folded(code))
+    found = session.execute(select(col(Referral.id)).where(col(Referral.code_lookup).in_(lookups))).first()
+    return found is not None
 
 
 def _change_draft(session: Session, referral: Referral, **values: Any) -> None:
@@ -951,6 +972,21 @@ def _change_draft(session: Session, referral: Referral, **values: Any) -> None:
     if changed is None:
         raise Changed
     session.refresh(referral)
+
+
+def _may_be_agreed(
+    session: Session, agreed: Agreed, desk: Desk, shown: Desk | None, days: WorkingDays, now: datetime
+) -> None:
+    """Raises ConsentMissing, Changed when the text named another desk, DeskUnavailable."""
+    _must_have_words(agreed)
+    if shown not in (None, desk):
+        raise Changed
+    _must_be_open(session, desk, days, now)
+
+
+def _must_have_words(agreed: Agreed) -> None:
+    if not agreed.statement.strip() or not agreed.statement_de.strip():
+        raise ConsentMissing("a consent without words is none")
 
 
 def _must_be_open(session: Session, desk: Desk, days: WorkingDays, now: datetime) -> None:

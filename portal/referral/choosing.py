@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from portal.accounts.models import Role, RoleGrant, User
-from portal.catalogue.models import Organization, Service
+from portal.catalogue.models import Attribute, Organization, Service
 from portal.catalogue.models import Status as EntryStatus
 from portal.referral.lifecycle import LIVE
 from portal.referral.models import Referral, Team
@@ -133,6 +133,50 @@ def choose(session: Session, desks: Iterable[Desk], *, language: str, today: dat
         passed_over=tuple(
             (one, found[one]) for one in wanted[: wanted.index(desk)] if found[one] is not Availability.NONE
         ),
+    )
+
+
+def by_language(session: Session, desks: Iterable[Desk], language: str) -> list[Desk]:
+    """Desks of equal fit: first those whose team speaks the language without an interpreter."""
+    wanted = list(desks)
+    spoken = {
+        organization_id: {"de", *languages}
+        for organization_id, languages in session.execute(
+            select(col(Team.organization_id), col(Team.languages)).where(
+                col(Team.organization_id).in_({desk.organization_id for desk in wanted})
+            )
+        )
+    }
+    code = language.partition("-")[0]
+    return sorted(wanted, key=lambda desk: code not in spoken.get(desk.organization_id, ()))
+
+
+def stand_in(session: Session, desk: Desk, *, today: date) -> Desk | None:
+    """Of the team named for the time when this one is full or away: an open desk, of the same kind if there is one."""
+    team = session.get(Team, desk.organization_id)
+    if team is None or team.fallback_organization_id is None:
+        return None
+    fallback = team.fallback_organization_id
+    services = session.execute(
+        select(col(Service.id)).where(col(Service.organization_id) == fallback).order_by(col(Service.slug))
+    ).scalars()
+    found = _availabilities(session, [Desk(id_, fallback) for id_ in services], today=today)
+    wanted = _kinds(session, desk.service_id)
+    return max(
+        (one for one, state in found.items() if state is Availability.OPEN),
+        key=lambda one: len(wanted & _kinds(session, one.service_id)),
+        default=None,
+    )
+
+
+def _kinds(session: Session, service_id: UUID) -> set[UUID]:
+    """Its contact kinds."""
+    return set(
+        session.execute(
+            select(col(Attribute.taxonomy_term_id)).where(
+                col(Attribute.link_id) == service_id, col(Attribute.link_type) == "contact_kinds"
+            )
+        ).scalars()
     )
 
 

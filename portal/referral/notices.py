@@ -7,27 +7,22 @@ referral, and nowhere else.
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlmodel import Session, col
 
+from portal.accounts import posting
 from portal.accounts.models import Role, RoleGrant, User
 from portal.catalogue.models import Region
 from portal.db import SessionFactory
 from portal.referral.models import Channel, Notice, Referral, Team
 from portal.referral.personal import Person
-from portal.referral.sealing import Keyring, SealingError
+from portal.referral.sealing import Keyring
 
 log = logging.getLogger("portal.referral")
-
-FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=6)
-GIVEN_UP_AFTER = 40
-"""Tries; about eight days. Then the log says so; what waits in the inbox escalates all the same."""
-_CLAIM = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,77 +195,23 @@ def deliver(
     now: Callable[[], datetime],
     limit: int = 200,
 ) -> tuple[int, int]:
-    """Send what is due; returns (sent, failed). Several processes may do it at once: a notice is claimed first."""
-    sent = failed = 0
-    with sessions() as session:
-        due = list(
-            session.execute(
-                select(col(Notice.id))
-                .where(
-                    col(Notice.sent_at).is_(None),
-                    col(Notice.next_try_at) <= now(),
-                    col(Notice.tries) < GIVEN_UP_AFTER,
-                )
-                .order_by(col(Notice.next_try_at))
-                .limit(limit)
-            ).scalars()
-        )
-    for id_ in due:
-        tries = _claim(sessions, id_, now())
-        if tries is None:
-            continue
-        error = _send(sessions, keyring, sender, id_)
-        moment = now()
-        values: dict[str, Any]
-        if error is None:
-            values = {"sent_at": moment, "failure": None}
-            sent += 1
-        else:
-            wait = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
-            values = {"next_try_at": moment + wait, "failure": type(error).__name__}
-            failed += 1
-            if isinstance(error, SealingError):
-                log.error("notice %s cannot be addressed: %s", id_, values["failure"])
-            elif tries >= GIVEN_UP_AFTER:
-                log.error("notice %s is given up: %s", id_, values["failure"])
-            else:
-                log.warning("notice %s could not be sent: %s", id_, values["failure"])
-        with sessions() as session:
-            # By its id: a withdrawal may have taken the row away meanwhile.
-            session.execute(update(Notice).where(col(Notice.id) == id_).values(**values))
-            session.commit()
-    return sent, failed
+    """Send what is due, to the first receiver that can be reached; returns (sent, failed)."""
 
-
-def _claim(sessions: SessionFactory, id_: UUID, moment: datetime) -> int | None:
-    """The number of the try; None when another process was quicker."""
-    with sessions() as session:
-        tries = session.execute(
-            update(Notice)
-            .where(col(Notice.id) == id_, col(Notice.sent_at).is_(None), col(Notice.next_try_at) <= moment)
-            .values(tries=col(Notice.tries) + 1, next_try_at=moment + _CLAIM)
-            .returning(col(Notice.tries)),
-            execution_options={"synchronize_session": False},
-        ).scalar()
-        session.commit()
-    return tries
-
-
-def _send(sessions: SessionFactory, keyring: Keyring, sender: Sender, id_: UUID) -> Exception | None:
-    """To the first receiver that can be reached, or for a mailbox to that; returns what was in the way."""
-    try:
+    def send(id_: UUID) -> None:
         # A session of its own for every notice, closed before the slow part: nothing stale, nothing locked.
         with sessions() as session:
             notice = session.get(Notice, id_)
             if notice is None:
-                return None
+                return
             about, found = notice.about, receivers(session, keyring, notice)
         for receiver in found:
             try:
                 sender.send(receiver, about, id_=id_)
             except Unreachable:
                 continue
-            return None
-    except Exception as error:  # whatever the server says: the notice waits, the others go on
-        return error
-    return None
+            return
+        if any(not receiver.to_person for receiver in found):
+            # A young person has the private page; a team whose mailbox is gone would never know.
+            log.warning("notice %s: the mail address of a professional cannot be reached", id_)
+
+    return posting.post(sessions, Notice, send, now=now, limit=limit)

@@ -58,6 +58,8 @@ class Person(_Sealed):
     messenger: Short = ""
     """Service and name, as typed."""
     times: tuple[Literal["morning", "midday", "afternoon", "evening"], ...] = ()
+    speaks: Short = ""
+    """Language they would like to speak, as a path code."""
     interpreter: bool = False
     leave_message: bool = False
     """Voice mail, or a word to somebody else who answers: safe?"""

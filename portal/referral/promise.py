@@ -1,15 +1,13 @@
 """The service promise: a first contact within so many working days, the holidays of the Land respected."""
 
 from collections import Counter
-from collections.abc import Container
 from datetime import date, datetime, timedelta, tzinfo
-from functools import lru_cache
 from statistics import median
 from uuid import UUID
 
-import holidays
 from sqlmodel import Session
 
+from portal.catalogue.hours import is_public_holiday
 from portal.referral import counts
 
 SATURDAY = 5
@@ -22,13 +20,13 @@ _PREFIX = "first_contact_days:"
 class WorkingDays:
     """Monday to Friday without the public holidays of a Land."""
 
-    def __init__(self, subdivision: str | None, timezone: tzinfo) -> None:
+    def __init__(self, subdivision: str, timezone: tzinfo) -> None:
         """`subdivision` as in ISO 3166-2 without "DE-": "ST"."""
-        self._holidays: Container[date] = _german_holidays(subdivision)
+        self._subdivision = subdivision
         self.timezone = timezone
 
     def is_one(self, day: date) -> bool:
-        return day.weekday() < SATURDAY and day not in self._holidays
+        return day.weekday() < SATURDAY and not is_public_holiday(day, self._subdivision)
 
     def today(self, now: datetime) -> date:
         return now.astimezone(self.timezone).date()
@@ -44,11 +42,6 @@ class WorkingDays:
     def between(self, start: date, end: date) -> int:
         """Working days after `start` up to and with `end`."""
         return sum(self.is_one(start + timedelta(days=n)) for n in range(1, (end - start).days + 1))
-
-
-@lru_cache(maxsize=32)
-def _german_holidays(subdivision: str | None) -> Container[date]:
-    return holidays.country_holidays("DE", subdiv=subdivision)
 
 
 def measure(days: int) -> str:

@@ -1,5 +1,6 @@
 """Who may read what of a referral. A team reads what a live consent names it for, and nothing else."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ from sqlmodel import Session, col
 
 from portal.referral import codes
 from portal.referral.actions import Counsellor, live_consent
-from portal.referral.errors import ConsentMissing, NotFound, NotYourTeam
+from portal.referral.errors import NotFound, NotYourTeam
 from portal.referral.lifecycle import ENDED, LIVE
 from portal.referral.models import (
     Actor,
@@ -107,15 +108,15 @@ def inbox(
             .order_by(col(Referral.due_date), col(Referral.requested_at))
         ).scalars()
     )
-    unread = _unread(session, [one.id for one in found], organizations)
+    unread = _unread(session, found, organizations)
     waiting = _waiting(session, [one.id for one in found])
     items = [
         InboxItem(
             one,
             Pile.ENDED
             if one.organization_id not in organizations and one.id in stopped
-            else _pile(one, unread.get(one.id, 0), one.id in waiting, today=today),
-            unread.get(one.id, 0),
+            else _pile(one, unread[one.id], one.id in waiting, today=today),
+            unread[one.id],
             joint=one.organization_id not in organizations,
         )
         for one in found
@@ -189,18 +190,24 @@ def catalogue_entries_in_use(session: Session) -> frozenset[UUID]:
     return frozenset(found)
 
 
-def _unread(session: Session, ids: Sequence[UUID], organizations: Collection[UUID]) -> dict[UUID, int]:
+def _unread(session: Session, found: Sequence[Referral], organizations: Collection[UUID]) -> Counter[UUID]:
+    """Messages not read yet, of the thread that `for_team` shows: the responsible team's before any other's."""
     rows = session.execute(
-        select(col(Message.referral_id), func.count())
+        select(col(Message.referral_id), col(Message.organization_id), func.count())
         .where(
-            col(Message.referral_id).in_(ids),
+            col(Message.referral_id).in_([one.id for one in found]),
             col(Message.organization_id).in_(organizations),
             col(Message.author) == Actor.YOUNG_PERSON.value,
             col(Message.read_at).is_(None),
         )
-        .group_by(col(Message.referral_id))
+        .group_by(col(Message.referral_id), col(Message.organization_id))
     )
-    return {id_: number for id_, number in rows}  # noqa: C416 (rows are no pairs to mypy)
+    responsible = {one.id: one.organization_id for one in found if one.organization_id in organizations}
+    unread: Counter[UUID] = Counter()
+    for referral_id, organization_id, number in rows:
+        if responsible.get(referral_id, organization_id) == organization_id:
+            unread[referral_id] += number
+    return unread
 
 
 def _waiting(session: Session, ids: Sequence[UUID]) -> frozenset[UUID]:
@@ -478,13 +485,3 @@ def asked_consent(session: Session, referral: Referral, consent_id: UUID) -> Con
     if found is None or found.referral_id != referral.id:
         raise NotFound
     return found
-
-
-def must_have_consent(
-    session: Session, referral: Referral, organization_id: UUID, *, now: datetime
-) -> Consent:
-    """Raises ConsentMissing."""
-    consent = live_consent(session, referral, organization_id, now=now)
-    if consent is None:
-        raise ConsentMissing
-    return consent

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, CursorResult, delete, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, Delete, delete, or_, select, text, update
 from sqlmodel import Session, col
 
-from portal.referral import actions, notices
+from portal.accounts import posting
+from portal.referral import actions
 from portal.referral.errors import Changed
 from portal.referral.lifecycle import ENDED, MoveNotAllowed
 from portal.referral.models import CaseTalk, Notice, Referral, Slip, Status
@@ -50,14 +52,20 @@ def run(session: Session, *, now: datetime) -> Counter[str]:
             continue
         done["drafts" if status is Status.DRAFT else "referrals"] += 1
     for name, query in (
-        ("slips", delete(Slip).where(col(Slip.expires_at) <= now)),
-        ("case_talks", delete(CaseTalk).where(col(CaseTalk.erase_at) <= now)),
+        ("slips", _in_order(Slip, col(Slip.expires_at) <= now)),
+        ("case_talks", _in_order(CaseTalk, col(CaseTalk.erase_at) <= now)),
     ):
         result = session.execute(query)
         assert isinstance(result, CursorResult)
         done[name] += result.rowcount
     session.flush()
     return +done
+
+
+def _in_order(model: Any, due: ColumnElement[bool]) -> Delete:
+    """Locked in the order in which `rotate_keys` goes, which may run beside it."""
+    ids = select(col(model.id)).where(due).order_by(col(model.id)).with_for_update()
+    return delete(model).where(col(model.id).in_(ids))
 
 
 def scrub(connection: Connection) -> bool:
@@ -81,7 +89,8 @@ def rotate_keys(session: Session, keyring: Keyring) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     for model, optional in ((Referral, True), (Slip, False), (CaseTalk, True)):
-        query = select(model)
+        # In the order of `run` and of escalation: whoever is at it meanwhile waits, and nobody waits in a circle.
+        query = select(model).order_by(col(model.id))
         if optional:
             query = query.where(col(model.key_sealed).is_not(None))
         for row in session.execute(query).scalars():
@@ -113,7 +122,7 @@ def sent_notices(session: Session, *, before: datetime) -> int:
     result = session.execute(
         delete(Notice).where(
             col(Notice.written_at) < before,
-            or_(col(Notice.sent_at).is_not(None), col(Notice.tries) >= notices.GIVEN_UP_AFTER),
+            or_(col(Notice.sent_at).is_not(None), col(Notice.tries) >= posting.GIVEN_UP_AFTER),
         )
     )
     assert isinstance(result, CursorResult)

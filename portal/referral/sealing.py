@@ -46,6 +46,11 @@ def new_key() -> str:
     return Fernet.generate_key().decode()
 
 
+def keys_in(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return [key for line in lines for key in line.replace(",", " ").split()]
+
+
 class Keyring:
     """The keys of the installation, the newest first; older ones still open what they sealed."""
 
@@ -66,8 +71,7 @@ class Keyring:
     @classmethod
     def from_text(cls, text: str) -> "Keyring":
         """Keys separated by white space or commas, the newest first; a line that begins with # is a comment."""
-        lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-        return cls([key for line in lines for key in line.replace(",", " ").split()])
+        return cls(keys_in(text))
 
     def __repr__(self) -> str:
         return f"Keyring({len(self._peppers)} keys)"

@@ -6,7 +6,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-_SECRET = re.compile(r"(/(?:invitation|reset|confirm|import)/)[^/\s?#]+")
+_SECRET = re.compile(r"(/(?:invitation|reset|confirm|consent|import)/)[^/\s?#]+")
 HIDDEN = "..."
 
 

@@ -23,6 +23,7 @@ from portal.web import assets, errors, health, locale, logs, security
 from portal.web.languages import Language, load_languages, other_codes
 from portal.web.pagecache import PageCache
 from portal.web.public import routes as public_routes
+from portal.web.referrals import Referrals, open_referrals
 from portal.web.rendering import ASSETS, Renderer, minify_css
 from portal.web.responses import htmx, page_constants
 from portal.web.texts import N_
@@ -50,6 +51,8 @@ class Portal:
     now: Callable[[], datetime]
     policies: dict[str, str]
     """Content-Security-Policy by style sheet."""
+    referrals: Referrals | None
+    """None: no key is set, and nobody can ask to be contacted."""
     asset: Callable[[str], str]
     """Name of a file in `assets/` → its address."""
     page_constants: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -98,7 +101,7 @@ def utc_now() -> datetime:
 def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask:
     """The application. `now` is replaced in tests.
 
-    Raises NotPrepared, CatalogueMissing, ClearingError.
+    Raises NotPrepared, CatalogueMissing, ClearingError, SealingError, WordsUnusable.
     """
     logs.configure(settings.log_level)
     app = Flask("portal", static_folder=None, template_folder=None)
@@ -130,6 +133,7 @@ def build(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask
             name: security.content_policy(digest, region.exit_url)
             for name, digest in renderer.style_hashes.items()
         },
+        referrals=open_referrals(settings, lambda: catalogue.region),
         asset=files.url,
     )
     app.extensions["portal"] = portal
@@ -246,4 +250,5 @@ def editorial_values(
         "imprint_open": "" if controller.confirmed else still_open,
         "session_minutes": str(settings.session_minutes),
         "audit_days": str(settings.audit_days),
+        "retention_days": str(settings.retention_days),
     }

@@ -57,9 +57,19 @@ def _expected() -> tuple[type[Exception], ...]:
     from portal.catalogue.search.index import SearchError
     from portal.clearing import ClearingError
     from portal.content import PageError
+    from portal.referral.codes import WordsUnusable
+    from portal.referral.sealing import SealingError
     from portal.web.languages import CatalogueMissing
 
-    return (CatalogueError, SearchError, ClearingError, PageError, CatalogueMissing)
+    return (
+        CatalogueError,
+        SearchError,
+        ClearingError,
+        PageError,
+        CatalogueMissing,
+        SealingError,
+        WordsUnusable,
+    )
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,7 +84,18 @@ def run(host: str, port: int) -> None:
     """Prepare everything and serve on this machine."""
     from portal.web import serving
 
-    serving.run(settings_for(), host, port)
+    settings = settings_for()
+    _check_referrals(settings)
+    serving.run(settings, host, port)
+
+
+def _check_referrals(settings: Settings) -> None:
+    """Before gunicorn starts: what is wrong with keys or words is one line here, and a traceback there."""
+    from portal.referral.codes import load_words
+    from portal.web.referrals import open_keyring
+
+    if open_keyring(settings) is not None:
+        load_words(settings.content_dir / "words")
 
 
 @main.command()
@@ -87,6 +108,7 @@ def serve(host: str, port: int, workers: int, prepare: bool) -> None:
     from portal.web import serving
 
     settings = settings_for()
+    _check_referrals(settings)
     if prepare:
         serving.prepare(settings, lambda line: click.echo(f"  {line}"))
     serving.serve(settings, host, port, workers=workers)
@@ -97,7 +119,17 @@ def show_settings() -> None:
     """Print the settings in force, without secrets."""
     for name, value in (
         settings_for()
-        .model_dump(exclude={"secret_key", "database_url", "redis_url", "smtp_password", "translator_key"})
+        .model_dump(
+            exclude={
+                "secret_key",
+                "database_url",
+                "redis_url",
+                "smtp_password",
+                "translator_key",
+                "referral_keys",
+                "message_webhook_secret",
+            }
+        )
         .items()
     ):
         click.echo(f"PORTAL_{name.upper()}={value}")
@@ -1104,6 +1136,131 @@ def check_links(only: str | None, limit: int | None, region: str | None) -> None
         click.echo(f"{result.kind}\t{result.problem}\t{result.value}")
     click.echo(f"{len(found)} looked at, {len(problems)} with a problem", err=True)
     if problems:
+        sys.exit(1)
+
+
+# Referrals.
+
+
+@main.group("keys")
+def keys_group() -> None:
+    """Keys that seal what young people tell."""
+
+
+@keys_group.command("new")
+def keys_new() -> None:
+    """Print a new key: the first line of the key file, above the older ones."""
+    from portal.referral.sealing import new_key
+
+    click.echo(new_key())
+
+
+@keys_group.command("check")
+@REGION
+def keys_check(region: str | None) -> None:
+    """Count which key opens how many records; ends with 1 when one is opened by none."""
+    from portal.referral.sealing import Keyring, keys_in
+    from portal.web.chores import oldest_code, opened_by
+    from portal.web.referrals import keys_text, open_keyring
+
+    store, settings = _accounts(region)
+    open_keyring(settings)
+    text, origin = keys_text(settings) or ("", "no key is set")
+    keys = keys_in(text)
+    with store.sessions() as session:
+        found = opened_by(session, [Keyring([key]) for key in keys])
+        oldest = oldest_code(session)
+    click.echo(origin)
+    for place, _key in enumerate(keys):
+        click.echo(f"key {place + 1}{' (newest)' if place == 0 else ''}: {found[place]} records")
+    if oldest is not None:
+        click.echo(f"oldest code still in use: {oldest:%Y-%m-%d}; keep the key that was the newest then")
+    if found[None]:
+        fail([f"no key opens {found[None]} records: put the key they were sealed with back"])
+
+
+@keys_group.command("rotate")
+@REGION
+def keys_rotate(region: str | None) -> None:
+    """Seal the keys of all records with the newest key; ends with 1 when one could not be opened."""
+    from portal.referral import retention
+
+    store, settings = _accounts(region)
+    keyring = _keyring(settings)
+    with store.sessions() as session:
+        found = retention.rotate_keys(session, keyring)
+        session.commit()
+    click.echo(f"{found['sealed']} sealed anew, {found['unchanged']} unchanged")
+    if found["lost"]:
+        fail([f"no key opens {found['lost']} records: put the key they were sealed with back"])
+
+
+def _keyring(settings: Settings) -> Any:
+    from portal.web.referrals import open_keyring
+
+    keyring = open_keyring(settings)
+    if keyring is None:
+        raise click.ClickException("no key is set: PORTAL_REFERRAL_KEYS or PORTAL_REFERRAL_KEYS_FILE")
+    return keyring
+
+
+@main.group("retention")
+def retention_group() -> None:
+    """Erasing what need not be kept."""
+
+
+@retention_group.command("run")
+@REGION
+def retention_run(region: str | None) -> None:
+    """Erase what is due of referrals, slips, case talks and notices; for cron, every hour. Needs no key."""
+    from portal.web import chores
+
+    store, _settings = _accounts(region)
+    done = chores.erase(store, now=datetime.now(UTC))
+    click.echo(
+        f"erased: {done['referrals']} referrals, {done['drafts']} drafts, {done['slips']} slips, "
+        f"{done['case_talks']} case talks, {done['notices']} notices; {done['expired']} ran out"
+    )
+    if done["unscrubbed"]:
+        click.echo("somebody was reading: the next run takes it out of the log of the database", err=True)
+
+
+@main.group("referrals")
+def referrals_group() -> None:
+    """Referrals that wait for somebody."""
+
+
+@referrals_group.command("run")
+@REGION
+def referrals_run(region: str | None) -> None:
+    """Remind, escalate, offer another desk, send what waits; for cron, every few minutes. Doubles nothing."""
+    from portal.web import chores
+    from portal.web.languages import compile_catalogues, load_languages
+    from portal.web.notices import NoAddress
+    from portal.web.referrals import open_keyring
+
+    store, settings = _accounts(region)
+    keyring = open_keyring(settings)
+    if keyring is None:
+        click.echo("referrals are off: no key is set")
+        return
+    if settings.message_webhook_url and not settings.message_webhook_secret:
+        click.echo("PORTAL_MESSAGE_WEBHOOK_SECRET is missing: SMS and messengers are off", err=True)
+    compile_catalogues(settings.translations_dir)
+    languages = load_languages(settings.translations_dir, store.catalogue.region.languages)
+    try:
+        done = chores.referrals(store, keyring, settings, languages, lambda: datetime.now(UTC))
+    except NoAddress:
+        raise click.ClickException(
+            "PORTAL_BASE_URL is missing: the links in the messages would lead nowhere"
+        ) from None
+    happened = done.happened
+    click.echo(
+        f"{happened['team']} teams and {happened['coordinators']} times coordinators reminded, "
+        f"{happened['proposed']} offered another desk, {happened['expired']} ran out; "
+        f"{done.sent} sent, {done.failed} failed"
+    )
+    if done.failed:
         sys.exit(1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.db import is_current
 from portal.web.current import current_portal
@@ -20,7 +21,7 @@ def alive() -> Response:
 
 @bp.get("/readyz")
 def ready() -> Response:
-    """Database, index and translations can be used; 503 names what cannot."""
+    """Database, index and translations can be used; 503 names what cannot. Referrals are named only."""
     checks: dict[str, Callable[[], str | None]] = {
         "database": _database,
         "index": _index,
@@ -34,7 +35,8 @@ def ready() -> Response:
             problem = type(error).__name__
         found[name] = problem or "ok"
     ok = all(state == "ok" for state in found.values())
-    return json_response({"ready": ok, **found}, status=200 if ok else 503)
+    # Without referrals the rest of the portal goes on: they are named, and do not count.
+    return json_response({"ready": ok, **found, "referrals": _referrals()}, status=200 if ok else 503)
 
 
 def _database() -> str | None:
@@ -48,6 +50,24 @@ def _index() -> str | None:
     portal = current_portal()
     portal.catalogue.refresh()
     return portal.search.problem()
+
+
+def _referrals() -> str:
+    from portal.web.chores import neglected
+
+    portal = current_portal()
+    if portal.referrals is None:
+        return "off (no key)"
+    try:
+        with portal.store.sessions() as session:
+            waits = neglected(session, now=portal.now())
+    except SQLAlchemyError as error:
+        return type(error).__name__
+    return (
+        "something waits for hours: are portal referrals run and portal retention run called?"
+        if waits
+        else "ok"
+    )
 
 
 def _translations() -> str | None:

@@ -60,7 +60,7 @@ def run(settings: Settings, host: str, port: int) -> None:
     took = time.monotonic() - began
     print(f"Anlauf ({settings.region}) is ready after {took:.1f} s: http://{host}:{port}", flush=True)
     print(f"  {way_in(settings, host, port)}", flush=True)
-    serve(settings, host, port, workers=2, quiet=True)
+    serve(settings, host, port, workers=2, quiet=True, chores=not settings.production)
 
 
 def way_in(settings: Settings, host: str, port: int) -> str:
@@ -82,8 +82,13 @@ def way_in(settings: Settings, host: str, port: int) -> str:
     return f"administration: {settings.base_url or f'http://{name}:{port}'}/admin/"
 
 
-def serve(settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False) -> None:
-    """Replace this process by gunicorn. The settings travel in the environment."""
+def serve(
+    settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False, chores: bool = False
+) -> None:
+    """Replace this process by gunicorn. The settings travel in the environment.
+
+    `chores`: look after referrals beside it, where no cron does.
+    """
     environment = {
         **os.environ,
         "PORTAL_SECRET_KEY": settings.secret_key,
@@ -118,6 +123,10 @@ def serve(settings: Settings, host: str, port: int, *, workers: int, quiet: bool
     ]
     if not quiet:
         arguments += ["--access-logfile", "-"]
+    if chores:
+        arguments += ["--config", "python:portal.web.chores"]
+    if settings.referral_keys_file:
+        environment["PORTAL_REFERRAL_KEYS_FILE"] = str(settings.referral_keys_path.absolute())
     os.chdir(ROOT)
     os.execve(sys.executable, arguments, environment)
 

@@ -12,8 +12,11 @@ from uuid import uuid4
 
 from flask import abort
 
+from portal.accounts.models import Role, RoleGrant, User
 from portal.accounts.tokens import token_hash
 from portal.catalogue.models import Confirmation
+from portal.referral.models import Team
+from portal.web.public import taking
 from portal.web.public.confirmation import Links, path
 from tests.journeys.conftest import Phone, Site
 from tests.journeys.test_journeys import YOUNG, place_of, question
@@ -38,6 +41,7 @@ def every_state(tab: Phone, site: Site, lang: str) -> Iterator[State]:
     yield from broken(tab, site, lang)
     yield from answering(tab, site, lang)
     yield from reporting(tab, site, lang)
+    yield from being_contacted(tab, site, lang)
     yield from confirming(tab, site, lang)
 
 
@@ -216,6 +220,93 @@ def reporting(tab: Phone, site: Site, lang: str) -> Iterator[State]:
     tab.page.click("#send")
     tab.page.wait_for_selector("main [data-focus]")
     yield "report without a reason"
+
+
+def being_contacted(tab: Phone, site: Site, lang: str) -> Iterator[State]:
+    """From the button to the private page and out again, and the slip without a name."""
+    tab.context.clear_cookies()
+    with a_team(site) as slug:
+        begin = f"/{lang}/contact-me?desk={slug}"
+        tab.page.goto(begin)
+        yield "how to reach me"
+        press(tab, "main form .btn")
+        yield "how to reach me, with mistakes"
+        tab.page.check("input[value=under_15]", force=True)
+        press(tab, "main form .btn")
+        yield "younger than 15"
+        tab.page.goto(begin)
+        tab.page.check("input[value=older]", force=True)
+        for way, typed in (("phone", "0170 1234567"), ("mail", "a@example.org"), ("messenger", "Amal")):
+            tab.page.check(f"input[value={way}]", force=True)
+            tab.page.fill(f"#{way}", typed)
+        press(tab, "main form .btn")
+        yield "what to tell"
+        tab.page.fill("#own_words", "Ich weiß nicht weiter.")
+        press(tab, "main form .btn")
+        open_all(tab)
+        yield "consent"
+        press(tab, "form:has([name=shown]) .btn")
+        yield "sent, with the code"
+        tab.page.goto(f"/{lang}/mine")
+        tab.page.fill('form[action$="/message"] textarea', "Hallo")
+        press(tab, 'form[action$="/message"] .btn')
+        open_all(tab)
+        yield "my page"
+        tab.page.goto(f"/{lang}/mine/withdraw")
+        yield "no longer wanted?"
+        press(tab, "main form .btn")
+        yield "everything erased"
+        tab.page.goto(f"/{lang}/mine")
+        tab.page.fill("#code", "1234")
+        press(tab, "main form .btn")
+        yield "a code that does not fit"
+        tab.page.goto(f"/{lang}/contact-me/tell")
+        yield "a draft that has run out"
+        tab.page.goto(f"/{lang}/slip")
+        tab.page.check("input[value=accompanied]", force=True)
+        press(tab, "main form .btn")
+        yield "slip"
+    tab.context.clear_cookies()
+
+
+def press(tab: Phone, selector: str) -> None:
+    with tab.page.expect_navigation():
+        tab.page.locator(selector).first.click()
+
+
+@contextmanager
+def a_team(site: Site, slug: str = "schuldnerberatung") -> Iterator[str]:
+    """Somebody takes referrals at one desk, as long as this lasts; yields the desk's service."""
+    portal = site.app.extensions["portal"]
+    service = portal.catalogue.service(slug)
+    name = uuid4().hex
+    with portal.store.sessions() as session:
+        user = User(email=f"{name}@example.org", name=name, password_hash="x", created_at=site.now)
+        session.add(user)
+        session.flush()
+        grant = RoleGrant(
+            user_id=user.id,
+            role=Role.COUNSELLOR,
+            organization_id=service.organization.id,
+            granted_at=site.now,
+        )
+        team = Team(
+            organization_id=service.organization.id,
+            region=portal.region.slug,
+            accepts=True,
+            changed_at=site.now,
+        )
+        session.add_all((grant, team))
+        session.commit()
+        taking.forget()
+        portal.referrals.limits.clear_all()
+        try:
+            yield slug
+        finally:
+            session.delete(team)
+            session.delete(grant)
+            session.commit()
+            taking.forget()
 
 
 def confirming(tab: Phone, site: Site, lang: str) -> Iterator[State]:

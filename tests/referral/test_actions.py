@@ -174,3 +174,22 @@ def test_a_team_without_a_mailbox_is_told_one_by_one(session, now, an_office, a_
         (with_mailbox.desk.organization_id, None),
     }
     assert session.get(Team, with_mailbox.desk.organization_id).email == "team@example.org"
+
+
+@pytest.mark.parametrize("end", ["complete", "expire"])
+def test_every_team_that_takes_part_hears_of_the_end(session, keyring, now, an_office, a_referral, end):
+    first, second = an_office(), an_office("jobcenter", email="team@example.org")
+    referral, _code = a_referral(first)
+    actions.accept(session, referral, first.counsellor, now=now)
+    asked = actions.propose_joint(session, referral, first.counsellor, second.desk, now=now)
+    actions.agree_joint(session, keyring, referral, asked, agreed(), text_version="1", now=now)
+    if end == "complete":
+        actions.complete(
+            session, keyring, referral, first.counsellor, outcome=Outcome.OTHER, now=now, keep=KEEP
+        )
+    else:
+        actions.expire(session, referral, now=now)
+    told = session.exec(
+        select(Notice.about).where(Notice.organization_id == second.desk.organization_id)
+    ).all()
+    assert f"referral.{end.removesuffix('e')}ed" in told

@@ -1,8 +1,9 @@
 """What happens around a referral: teams that empty, entries that merge, questions that nobody answers."""
 
-from datetime import timedelta
+from datetime import UTC, date, timedelta
 
 import pytest
+from holidays import HolidayBase
 from sqlalchemy import update
 from sqlmodel import select
 
@@ -17,6 +18,7 @@ from portal.referral.errors import Changed, NotYourTeam
 from portal.referral.lifecycle import MoveNotAllowed
 from portal.referral.models import Consent, Notice, Referral, ReferralEvent, Status, Team
 from portal.referral.personal import Meeting, Situation
+from portal.referral.promise import WorkingDays
 from portal.referral.queries import Pile
 from portal.referral.sealing import Keyring, kept_keys, new_key
 from tests.factories import REGION
@@ -199,6 +201,43 @@ def test_a_new_key_does_not_bring_back_what_was_withdrawn(engine, session, now, 
         rotating.commit()
     session.expire_all()
     assert session.get(Referral, referral.id).key_sealed is None
+
+
+def test_rotation_goes_in_the_order_of_retention_and_escalation(engine, session, now, an_office):
+    """Else two of them that run at once wait for each other, and PostgreSQL stops one."""
+    old, new = new_key(), new_key()
+    office = an_office()
+    for _ in range(8):
+        actions.begin(session, Keyring([old]), region=REGION, language="ar", desk=office.desk, now=now)
+    session.commit()
+    seen = []
+
+    class Watched(Keyring):
+        def resealed(self, key_sealed):
+            seen.append(key_sealed)
+            return super().resealed(key_sealed)
+
+    with session_factory(engine)() as rotating:
+        assert retention.rotate_keys(rotating, Watched([new, old]))["sealed"] == 8
+        rotating.rollback()
+    rows = {one.key_sealed: one.id for one in session.exec(select(Referral))}
+    assert [rows[key] for key in seen] == sorted(rows.values())
+
+
+def test_a_holiday_is_one_while_another_thread_looks_up_the_year(monkeypatch):
+    unity = date(2031, 10, 3)
+    filled = HolidayBase._populate
+    found = []
+
+    def populate(self, year):
+        if not found:
+            found.append(None)
+            found[0] = WorkingDays("ST", UTC).is_one(unity)
+        filled(self, year)
+
+    monkeypatch.setattr(HolidayBase, "_populate", populate)
+    assert not WorkingDays("ST", UTC).is_one(unity)
+    assert found == [False]
 
 
 def test_an_organization_that_was_known_twice_goes_on_as_one(

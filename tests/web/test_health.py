@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal.config import Settings
+from portal.referral.models import Notice
 from portal.web.application import build
 from tests.web.conftest import NOW
 from tests.web.pages import PageClient
@@ -42,7 +44,39 @@ def database_file(app: Flask) -> Path:
 def test_all_is_well(app: Flask) -> None:
     status, found = ready(app)
     assert status == 200
-    assert found == {"ready": True, "database": "ok", "index": "ok", "translations": "ok"}
+    assert found == {
+        "ready": True,
+        "database": "ok",
+        "index": "ok",
+        "translations": "ok",
+        "referrals": "ok",
+    }
+
+
+def test_without_a_key_only_referrals_are_off(own_settings: Settings) -> None:
+    app = build(own_settings.model_copy(update={"environment": "production"}), now=lambda: NOW)
+    status, found = ready(app)
+    app.extensions["portal"].store.engine.dispose()
+    assert status == 200
+    assert found["ready"] is True
+    assert found["referrals"] == "off (no key)"
+
+
+def test_it_says_when_nobody_looks_after_referrals(own_app: Flask) -> None:
+    with own_app.extensions["portal"].store.sessions() as session:
+        session.add(
+            Notice(
+                key="x",
+                about="referral.requested",
+                to_person=False,
+                written_at=NOW - timedelta(hours=4),
+                next_try_at=NOW - timedelta(hours=3),
+            )
+        )
+        session.commit()
+    status, found = ready(own_app)
+    assert status == 200
+    assert "portal referrals run" in found["referrals"]
 
 
 def test_without_its_index_it_is_not_ready_until_somebody_searches(

@@ -59,6 +59,8 @@ PAGES: dict[str, Examples] = {
     "public.organization_both": some_organizations,
     "public.report": some_offers,
     "public.reported": some_offers,
+    "public.slip": no_values,
+    "public.mine": no_values,
 }
 """Whole pages that anybody may open: endpoint → values to open it with."""
 STEPS: dict[str, Examples] = {
@@ -85,22 +87,37 @@ OTHERS: dict[str, tuple[Examples, int, str]] = {
     "public.manifest": (no_values, 200, "application/manifest+json"),
     "public.bundle": (no_values, 200, "application/json"),
     "public.check_offline_data": (no_values, 200, "application/json"),
+    "public.slip_code": (no_values, 303, "text/html"),
+    "public.contact_me": (no_values, 303, "text/html"),
+    "public.contact_tell": (no_values, 410, "text/html"),
+    "public.contact_consent": (no_values, 410, "text/html"),
+    "public.withdraw_mine": (no_values, 303, "text/html"),
+    "public.back_to_mine": (lambda portal: [{"what": "message"}], 303, "text/html"),
     "assets.worker": (no_values, 200, "text/javascript"),
     "assets.apple_icon": (no_values, 200, "image/png"),
     "assets.file": (lambda portal: [{"name": asset_name(portal)}], 200, "text/javascript"),
 }
 """What is no page of its own: values, status and content type."""
-KEYS = {"public.confirm", "public.confirm_correct"}
-"""Pages that only a link from a letter opens; see test_confirmation."""
+KEYS = {"public.confirm", "public.confirm_correct", "public.consent"}
+"""Pages that only a link from a letter or a QR code opens; see test_confirmation and test_contact_me."""
 POSTS = {
     "public.answer",
     "public.leave",
     "public.forget",
     "public.send_report",
+    "public.make_slip",
+    "public.take_contact_me",
+    "public.take_contact_tell",
+    "public.take_contact_consent",
+    "public.contact_drop",
+    "public.open_mine",
+    "public.act_on_mine",
+    "public.mine_calendar",
+    "public.mine_data",
     "public.confirm_answer",
     "public.confirm_corrected",
 }
-"""What changes something; see test_questionnaire, test_safety_floor, test_reporting and test_confirmation."""
+"""What changes something; see test_questionnaire, test_safety_floor, test_reporting, test_slip, test_mine and test_confirmation."""
 
 
 def asset_name(portal: Portal) -> str:

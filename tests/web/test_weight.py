@@ -50,7 +50,7 @@ def public_pages(app: Flask, lang: str) -> Iterator[str]:
         yield f"/{lang}/{path}"
     for slug in ("about", "privacy", "imprint", "accessibility", "sources"):
         yield f"/{lang}/{slug}"
-    for path in ("check/offline", "check/who", "check/print", "nothing-here"):
+    for path in ("check/offline", "check/who", "check/print", "slip", "mine", "nothing-here"):
         yield f"/{lang}/{path}"
     for service in (longest[-1], longest[-2], longest[0]):
         yield f"/{lang}/offers/{service.slug}"

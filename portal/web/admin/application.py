@@ -15,11 +15,11 @@ from werkzeug.exceptions import HTTPException
 from portal.web import current, database
 from portal.web.admin import guard, routes
 from portal.web.admin.letters import Letters
-from portal.web.admin.limits import Limits
 from portal.web.admin.mounting import PREFIX
 from portal.web.admin.rendering import admin_css, admin_policy, admin_renderer, render
 from portal.web.assets import Assets
 from portal.web.languages import load_admin_languages
+from portal.web.limits import Limits
 from portal.web.locale import best_language
 from portal.web.responses import htmx
 from portal.web.security import AnswerSessions, CrossSite

@@ -51,6 +51,9 @@ _THINGS: Mapping[str, str] = {
     "settings": N_("Settings"),
     "list": N_("List"),
     "audit": N_("Log"),
+    "slip": N_("Hand-over slip"),
+    "referral": N_("Referral"),
+    "team": N_("Team for referrals"),
 }
 _DEEDS: Mapping[str, str] = {
     "done": N_("succeeded"),
@@ -95,6 +98,7 @@ _DEEDS: Mapping[str, str] = {
     "received": N_("received"),
     "decided": N_("decided"),
     "reopened": N_("opened again"),
+    "opened": N_("opened"),
     "asked": N_("sent to the organization"),
     "reminded": N_("sent a second time"),
     "escalated": N_("passed on to the coordinators"),
@@ -108,6 +112,9 @@ _DEEDS: Mapping[str, str] = {
     "reset": N_("as delivered again"),
     "exported": N_("exported"),
     "imported": N_("imported"),
+    "prepared": N_("prepared together"),
+    "discarded": N_("thrown away"),
+    "desk_proposed": N_("other desk proposed"),
 }
 _OTHERWISE: Mapping[str, str] = {"proposal.withdrawn": N_("taken back")}
 """Actions whose deed means something else there."""

@@ -1,6 +1,7 @@
 """What needs me today. Every number leads to the list that shows just these."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,16 +11,20 @@ from sqlmodel import col
 
 from portal.accounts import forms
 from portal.accounts.models import Letter
-from portal.accounts.outbox import GIVEN_UP_AFTER
 from portal.accounts.permissions import Permission
+from portal.accounts.posting import GIVEN_UP_AFTER
 from portal.catalogue import addresses_check, overview, proposals, quality, reports
 from portal.catalogue.models import Proposal
 from portal.catalogue.vocabulary import DANGER_KINDS
+from portal.referral.queries import Pile
 from portal.web.admin.guard import me, needs
 from portal.web.admin.lists import scope
 from portal.web.admin.losing import Line, places_words
 from portal.web.admin.paging import Paging
 from portal.web.admin.reach import organizations_for, services_for
+from portal.web.admin.referral_watch import waiting
+from portal.web.admin.referral_words import PILES
+from portal.web.admin.referrals import my_items
 from portal.web.admin.rendering import render
 from portal.web.admin.review import queue
 from portal.web.admin.times import moment
@@ -77,14 +82,17 @@ def dashboard() -> Response:
     if wants_fragment():
         return _languages_alone()
     sees = user.may(Permission.SEE_CATALOGUE)
+    answers = user.may(Permission.REFERRALS) and current_portal().referrals is not None
     groups = [group for group in _groups() if group.figures] if sees else []
+    if answers:
+        groups = [group for group in (_referrals(),) if group.figures] + groups
     translates = user.may(Permission.TRANSLATE)
     counted = translates and is_counted()
     languages = _languages() if counted else ()
     misses = None
     if user.powers.may_everywhere(Permission.EDIT):
         misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
-    coming = "" if sees or translates else _coming()
+    coming = "" if sees or translates or answers else _coming()
     dead_ends = _dead_ends() if sees else []
     kept = _kept()
     own = _own_proposals() if sees and not user.may(Permission.EDIT) else []
@@ -123,6 +131,20 @@ def _coming() -> str:
             "What you pass on to other offices will stand here. Until then the public pages show you every offer."
         )
     return gettext("You have no role yet. Please ask whoever invited you.")
+
+
+def _referrals() -> Group:
+    """What waits for the teams of the one who is signed in."""
+    numbers = Counter(item.pile for item in my_items())
+    inbox = url_for("admin.referrals")
+    return Group(
+        gettext("Referrals"),
+        tuple(
+            Figure(numbers[pile], gettext(PILES[pile][0]), f"{inbox}#{pile}", gettext(PILES[pile][1]))
+            for pile in (Pile.OVERDUE, Pile.NEW, Pile.ANSWERED)
+            if numbers[pile]
+        ),
+    )
 
 
 def _dead_ends() -> list[Line]:
@@ -180,8 +202,17 @@ def _groups() -> list[Group]:
         return url_for("admin.services", attention=attention, state=state)
 
     people: list[Figure] = []
+    if user.may(Permission.WATCH) and current_portal().referrals is not None:
+        people.append(
+            Figure(
+                len(waiting()),
+                gettext("Referrals that need you"),
+                url_for("admin.referral_watch"),
+                gettext("Nobody answers, or nobody knows the right desk."),
+            )
+        )
     if edits:
-        people = [
+        people += [
             Figure(
                 len(queue()),
                 gettext("To review"),

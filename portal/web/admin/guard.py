@@ -281,7 +281,13 @@ def begin_session(user: User, *, second_factor: bool) -> str:
     sign_in, token = users.start_sign_in(session, user, device=device(), second_factor=second_factor, now=now)
     powers = Powers.of(users.grants_of(session, user.id), county=portal.region.county_area)
     login_user(SignedIn(user, sign_in, token, powers))
-    return after or url_for("admin.dashboard")
+    return after or url_for(first_page(powers))
+
+
+def first_page(powers: Powers) -> str:
+    """Endpoint after signing in: the inbox for those who would find nothing else on the start page."""
+    inbox_only = powers.may(Permission.REFERRALS) and powers.roles <= {Role.COUNSELLOR}
+    return "admin.referrals" if inbox_only and current_portal().referrals is not None else "admin.dashboard"
 
 
 def end_session() -> None:

@@ -8,14 +8,14 @@ from portal.accounts import audit, users
 from portal.accounts.errors import TokenInvalid, WeakPassword
 from portal.accounts.models import TokenPurpose, User
 from portal.accounts.passwords import MINIMUM
-from portal.web import mail
-from portal.web.admin import guard, limits
+from portal.web import limits, mail
+from portal.web.admin import guard
 from portal.web.admin.guard import open_to_all
 from portal.web.admin.letters import Letters
-from portal.web.admin.limits import Limits
 from portal.web.admin.rendering import render, say
 from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.limits import Limits
 from portal.web.security import PortalForm
 from portal.web.texts import gettext
 

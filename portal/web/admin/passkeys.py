@@ -11,9 +11,9 @@ from flask import session as cookie_session
 from portal.accounts import second_factor
 from portal.accounts.errors import WrongCode
 from portal.accounts.second_factor import RelyingParty, Vault
-from portal.web.admin import limits
-from portal.web.admin.limits import Limits
+from portal.web import limits
 from portal.web.current import current_portal
+from portal.web.limits import Limits
 
 ANSWER_WITHIN_SECONDS = 600
 _KEY = "challenge"

@@ -31,10 +31,14 @@ class Entry:
     permission: Permission
     everywhere: bool = False
     """Only for those who may do it in the whole county."""
+    referrals: bool = False
+    """Only where referrals are set up."""
 
 
 NAVIGATION: list[Entry] = [
     Entry(N_("Today"), "admin.dashboard", "house", Permission.SIGN_IN),
+    Entry(N_("Referrals"), "admin.referrals", "messages-square", Permission.REFERRALS, referrals=True),
+    Entry(N_("Prepare together"), "admin.prepare", "smartphone", Permission.REFERRALS, referrals=True),
     Entry(N_("Offers"), "admin.services", "clipboard-list", Permission.SEE_CATALOGUE),
     Entry(N_("Organizations"), "admin.organizations", "building-2", Permission.SEE_CATALOGUE),
     Entry(N_("To review"), "admin.review", "eye", Permission.EDIT),
@@ -42,6 +46,10 @@ NAVIGATION: list[Entry] = [
     Entry(N_("Confirmations"), "admin.confirmations", "clipboard-check", Permission.EDIT),
     Entry(N_("Reports"), "admin.reports", "flag", Permission.EDIT),
     Entry(N_("Addresses"), "admin.links", "globe", Permission.SEE_CATALOGUE),
+    Entry(N_("Slips"), "admin.slip_entry", "notebook-pen", Permission.SLIPS, referrals=True),
+    Entry(N_("Case talks"), "admin.case_talks", "lightbulb", Permission.CASE_TALKS, referrals=True),
+    Entry(N_("Unanswered"), "admin.referral_watch", "hourglass", Permission.WATCH, referrals=True),
+    Entry(N_("Teams"), "admin.referral_teams", "users", Permission.TEAMS, referrals=True),
     Entry(N_("Words"), "admin.search_misses", "search", Permission.EDIT, everywhere=True),
     Entry(N_("Questionnaire"), "admin.clearing", "route", Permission.CLEARING),
     Entry(N_("Settings"), "admin.settings", "settings", Permission.SETTINGS, everywhere=True),
@@ -131,11 +139,14 @@ def admin_page() -> AdminPage:
     user = guard.somebody()
     path = request.path
     files = cast(Renderer, current_app.extensions["admin_renderer"])
+    entries = [
+        (entry, url_for(entry.endpoint)) for entry in NAVIGATION if user is not None and _may_go(user, entry)
+    ]
+    # Pages of referrals lie below the inbox: the entry that says most is the current one.
+    current = max((url for _entry, url in entries if _is_current(path, url)), key=len, default="")
     navigation = tuple(
-        NavigationLink(gettext(entry.label), url, entry.icon, current=_is_current(path, url))
-        for entry in NAVIGATION
-        if user is not None and _may_go(user, entry)
-        for url in [url_for(entry.endpoint)]
+        NavigationLink(gettext(entry.label), url, entry.icon, current=url == current)
+        for entry, url in entries
     )
     static = portal.page_constants["de"]
     return AdminPage(
@@ -160,7 +171,7 @@ def admin_page() -> AdminPage:
 
 def _may_go(user: guard.SignedIn, entry: Entry) -> bool:
     may = user.powers.may_everywhere if entry.everywhere else user.powers.may
-    return may(entry.permission)
+    return may(entry.permission) and (not entry.referrals or current_portal().referrals is not None)
 
 
 def _is_current(path: str, url: str) -> bool:

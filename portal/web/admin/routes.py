@@ -5,6 +5,7 @@ from flask import Blueprint
 from portal.web.admin import (
     account,
     audit_log,
+    case_talks,
     clearing,
     confirmations,
     dashboard,
@@ -18,11 +19,17 @@ from portal.web.admin import (
     lists,
     meter,
     people,
+    referral_access,
+    referral_prepare,
+    referral_teams,
+    referral_watch,
+    referrals,
     reports,
     review,
     security,
     settings,
     signing_in,
+    slip_entry,
     translations,
     words,
 )
@@ -50,6 +57,13 @@ MODULES = (
     meter,
     settings,
     words,
+    slip_entry,
+    referrals,
+    referral_teams,
+    referral_watch,
+    referral_access,
+    referral_prepare,
+    case_talks,
 )
 
 

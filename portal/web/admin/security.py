@@ -14,14 +14,15 @@ from portal.accounts import audit, second_factor, users
 from portal.accounts.errors import WrongCode
 from portal.accounts.models import Passkey
 from portal.accounts.permissions import Permission
-from portal.web.admin import limits, passkeys
+from portal.web import limits
+from portal.web.admin import passkeys
 from portal.web.admin.guard import device, me, needs, recently_confirmed, without_second_factor
 from portal.web.admin.letters import Letters
-from portal.web.admin.limits import Limits
 from portal.web.admin.rendering import render, say
 from portal.web.admin.times import short_day
 from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.limits import Limits
 from portal.web.security import PortalForm
 from portal.web.texts import gettext
 

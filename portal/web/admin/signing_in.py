@@ -14,14 +14,14 @@ from portal.accounts.errors import WrongCode, WrongCredentials
 from portal.accounts.models import User
 from portal.accounts.permissions import Permission
 from portal.accounts.tokens import token_hash
-from portal.web import mail
-from portal.web.admin import guard, limits, passkeys
+from portal.web import limits, mail
+from portal.web.admin import guard, passkeys
 from portal.web.admin.guard import me, needs, open_to_all, without_second_factor
 from portal.web.admin.letters import Letters
-from portal.web.admin.limits import Limits
 from portal.web.admin.rendering import render
 from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.limits import Limits
 from portal.web.security import PortalForm
 from portal.web.texts import gettext
 

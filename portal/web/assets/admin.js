@@ -60,6 +60,22 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
+// The QR code of a slip brings its code behind the #; it goes into the field and out of the address.
+{
+  const field = document.querySelector("[data-from-address]");
+  const take = () => {
+    if (location.hash.length < 2 || location.hash === "#main") return;
+    try {
+      field.value = decodeURIComponent(location.hash.slice(1)).replaceAll("-", " ");
+    } catch { /* Not one of ours. */ }
+    history.replaceState(null, "", location.pathname);
+  };
+  if (field) {
+    take();
+    addEventListener("hashchange", take);
+  }
+}
+
 // Edit pages: what is typed is kept every 20 seconds, shown beside the form after a pause, and not left by accident.
 (() => {
   const form = document.querySelector("[data-edit]");
@@ -206,5 +222,35 @@ for (const button of document.querySelectorAll("[data-print]")) {
       form.requestSubmit(form.querySelector("[data-ctrl-enter]"));
     });
     addEventListener("beforeunload", (event) => changed && event.preventDefault());
+  }
+}
+
+// Case talks: the clock runs, and a page on which nothing is typed follows the talk to its next step.
+{
+  const live = document.getElementById("talk-now");
+  const clock = () => live?.querySelector("[data-seconds-left]");
+  if (clock()) {
+    let shown, end;
+    const tick = () => {
+      const tag = clock();
+      if (!tag) return;
+      if (tag !== shown) {
+        shown = tag;
+        end = performance.now() + Number(tag.dataset.secondsLeft) * 1000;
+      }
+      const left = Math.round((end - performance.now()) / 1000), seconds = Math.abs(left);
+      tag.textContent = `${left < 0 ? "\u2212" : ""}${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+      tag.closest(".tag").classList.toggle("bad-tag", left < 0);
+    };
+    tick();
+    setInterval(tick, 1000);
+    live.addEventListener("htmx:afterSwap", () => {
+      tick();
+      const typed = [...document.querySelectorAll("main :is(textarea, input, select)")].some((field) =>
+        field.type === "checkbox" ? field.checked !== field.defaultChecked
+          : field.tagName === "SELECT" ? [...field.options].some((one) => one.selected !== one.defaultSelected && field.options.length > 1 && one.value)
+          : field.type !== "hidden" && field.value !== field.defaultValue);
+      if (live.querySelector("[data-moved]") && !typed) location.assign(location.pathname);
+    });
   }
 }

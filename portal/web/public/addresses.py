@@ -44,6 +44,18 @@ def kept_card(slug: str) -> str:
     return f"/{current_language().code}/offers/{slug}/card"
 
 
+def slip() -> str:
+    return f"/{current_language().code}/slip"
+
+
+def slip_code() -> str:
+    return f"/{current_language().code}/slip/code"
+
+
+def mine() -> str:
+    return f"/{current_language().code}/mine"
+
+
 def start() -> str:
     return f"/{current_language().code}/"
 

@@ -30,7 +30,7 @@ from portal.web import provenance
 from portal.web.current import current_portal
 from portal.web.fragments import without_marks
 from portal.web.languages import unmarked
-from portal.web.public import addresses, presenting
+from portal.web.public import addresses, presenting, taking
 from portal.web.public.calendar import office_hour
 from portal.web.public.check import current_path, place_of, stored_answers
 from portal.web.public.outcome import topics_of
@@ -612,6 +612,7 @@ def facts_of(service: ServiceView, similar: tuple[OfferCard, ...]) -> OfferPage:
             [presenting.words(service, "name"), organization.name, *(p.display for p in phones[:1])]
         ),
         capacity=presenting.capacity(service),
+        contact_url=taking.contact_url(service),
     )
 
 

@@ -13,7 +13,7 @@ from portal.clearing import Need, Outcome, Path
 from portal.web import provenance
 from portal.web.current import current_language, current_portal
 from portal.web.provenance import Shown
-from portal.web.public import addresses, presenting
+from portal.web.public import addresses, presenting, taking
 from portal.web.public.views import Bit, ContactCard, Link
 from portal.web.responses import render
 from portal.web.texts import N_, german_text, is_german, listing, questionnaire_text
@@ -79,9 +79,11 @@ def result_page(
         restart_action=addresses.forget(),
         save=save_html(first),
         both_url=addresses.result_both(),
+        slip_url=None if formal or outcome.safety or portal.referrals is None else addresses.slip(),
         unfinished_url=unfinished_url,
         remaining=path.remaining,
         minutes=portal.settings.session_minutes,
+        mine_url=addresses.mine(),
         place_hint=place_hint(outcome.primary, place, answers, formal),
     )
 
@@ -106,7 +108,7 @@ def cards(outcome: Outcome, place: str | None, formal: bool) -> list[Made]:
 def card_of(need: Need, place: str | None, formal: bool, avoid: tuple[str, ...] = ()) -> Made:
     portal = current_portal()
     minute = int(portal.now().timestamp() // 60)
-    key = (current_language().code, need, place, formal, avoid, minute)
+    key = (current_language().code, need, place, formal, avoid, minute, taking.takers())
 
     def make() -> Made:
         found = desk(need, place, avoid=avoid)
@@ -280,6 +282,8 @@ def facts_of(need: Need, found: Desk, *, place: str | None, formal: bool) -> Con
         urgency_text=_(URGENCY[need.urgency]) if need.urgency in URGENCY else None,
         calendar_url=None if elsewhere else presenting.calendar_url(service),
         bilingual_url=addresses.bilingual(need.kind) if lang != "de" else None,
+        # Whoever asks for somebody else cannot agree for them.
+        contact_url=None if formal or elsewhere else taking.contact_url(service),
     )
 
 

@@ -28,7 +28,7 @@ from portal.web.texts import N_
 from portal.web.texts import gettext as _
 
 if TYPE_CHECKING:
-    from portal.web.admin.limits import Limits
+    from portal.web.limits import Limits
 
 QUICKEST = 3
 """Seconds in which a person does not open, read, choose and send."""
@@ -188,7 +188,7 @@ class _Counter:
 
 
 def _may_send() -> bool:
-    from portal.web.admin.limits import REPORTS, Limits
+    from portal.web.limits import REPORTS, Limits
 
     counter: _Counter = current_app.extensions.setdefault("report_counter", _Counter(Limits("")))
     return counter.limits.hit(REPORTS, counter.key(request.remote_addr or "", presenting.local_now().date()))

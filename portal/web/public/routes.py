@@ -10,7 +10,9 @@ from portal.web.public import (
     bilingual,
     check,
     confirmation,
+    contact_me,
     keeping,
+    mine,
     offers,
     offline,
     pages,
@@ -18,6 +20,7 @@ from portal.web.public import (
     reporting,
     sheet,
     sitemap,
+    slip,
 )
 
 
@@ -48,6 +51,9 @@ def blueprint(*, development: bool) -> Blueprint:
         quality,
         keeping,
         offline,
+        slip,
+        contact_me,
+        mine,
         sitemap,
     ):
         module.register(bp)

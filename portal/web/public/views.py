@@ -145,6 +145,8 @@ class ContactCard:
     calendar_url: str | None = None
     bilingual_url: str | None = None
     """The same card in two languages, to show at the counter."""
+    contact_url: str | None = None
+    """Where to ask that they get in touch; None when they take nobody now."""
 
     origin: Origin | None = None
 
@@ -341,6 +343,8 @@ class OfferPage:
     share_text: str
     capacity: str | None = None
     """Free places, as the organization said lately."""
+    contact_url: str | None = None
+    """Where to ask that they get in touch; None when they take nobody now."""
     origin: Origin | None = None
 
     @property

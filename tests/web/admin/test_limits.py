@@ -5,7 +5,7 @@ import logging
 import pytest
 from limits.storage import MemoryStorage
 
-from portal.web.admin.limits import Limits, Rule
+from portal.web.limits import Limits, Rule, connection
 
 TWICE = Rule("twice", "2 per minute")
 
@@ -45,3 +45,11 @@ def test_without_redis_people_go_on_and_the_log_says_so(caplog: pytest.LogCaptur
     assert "rate limits do not work" in caplog.text
     assert "pass-of-redis" not in caplog.text
     assert "kim" not in caplog.text
+
+
+def test_a_household_counts_as_one_connection() -> None:
+    assert (
+        connection("2001:db8:1:2::5") == connection("2001:db8:1:2:ffff::9") != connection("2001:db8:1:3::5")
+    )
+    assert connection("192.0.2.1") != connection("192.0.2.2")
+    assert connection(None) == connection("") == ""

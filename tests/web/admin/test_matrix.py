@@ -57,6 +57,18 @@ def somebody(portal: Portal) -> dict[str, Any]:
         return {"user_id": user.id}
 
 
+def no_referral(portal: Portal) -> dict[str, Any]:
+    return {"referral_id": UUID(int=1), "consent_id": UUID(int=2), "deed": "accept"}
+
+
+def one_team(portal: Portal) -> dict[str, Any]:
+    return {"organization_id": portal.catalogue.services()[0].organization.id}
+
+
+def no_case_talk(portal: Portal) -> dict[str, Any]:
+    return {"talk_id": UUID(int=1), "deed": "go"}
+
+
 def two_services(portal: Portal) -> dict[str, Any]:
     left, right = portal.catalogue.services()[:2]
     return {"entity": "service", "left": left.slug, "right": right.slug}
@@ -148,6 +160,32 @@ MATRIX: dict[str, Row] = {
     "admin.search_misses": Row(KEEPERS),
     "admin.decide_miss": Row(KEEPERS, missing=True),
     "admin.meter": Row(CATALOGUE),
+    # hand-over slips
+    "admin.slip_entry": Row(frozenset({A, C, K})),
+    # referrals: only for counsellors; a referral of another team is not there
+    "admin.referrals": Row(frozenset({K})),
+    "admin.referral": Row(frozenset({K}), no_referral, missing=True),
+    "admin.move_referral": Row(frozenset({K}), no_referral, missing=True),
+    "admin.record_consent": Row(frozenset({K}), no_referral, missing=True),
+    "admin.record_joint_consent": Row(frozenset({K}), no_referral, missing=True),
+    # teams of referrals, and those who watch over them
+    "admin.referral_teams": Row(frozenset({A, C, K})),
+    "admin.referral_team": Row(frozenset({A, C, K}), one_team),
+    "admin.referral_watch": Row(KEEPERS),
+    "admin.referral_watch_one": Row(KEEPERS, no_referral, missing=True),
+    "admin.propose_desk": Row(KEEPERS, no_referral, missing=True),
+    "admin.referral_access": Row(KEEPERS),
+    "admin.referral_access_csv": Row(KEEPERS),
+    "admin.prepare": Row(frozenset({K})),
+    "admin.write_prepared": Row(frozenset({K})),
+    "admin.prepared": Row(frozenset({K}), no_referral, missing=True),
+    "admin.discard_prepared": Row(frozenset({K}), no_referral, missing=True),
+    # colleagues' case talks: a talk of others is not there
+    "admin.case_talks": Row(frozenset({C, K})),
+    "admin.new_case_talk": Row(frozenset({C, K})),
+    "admin.create_case_talk": Row(frozenset({C, K})),
+    "admin.case_talk": Row(frozenset({C, K}), no_case_talk, missing=True),
+    "admin.move_case_talk": Row(frozenset({C, K}), no_case_talk, missing=True),
     # translations
     "admin.translations": Row(KEEPERS),
     "admin.next_translation": Row(KEEPERS),

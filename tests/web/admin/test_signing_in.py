@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from portal.accounts import second_factor, users
 from portal.accounts.models import AuditEvent, Role, SignIn, TokenPurpose, User
 from portal.accounts.second_factor import RelyingParty, Vault
-from portal.web.admin import limits
+from portal.web import limits
 from portal.web.application import Portal
 from tests.accounts.authenticator import Authenticator
 from tests.web.admin.conftest import PASSWORD, Clock, Mail, MakeUser

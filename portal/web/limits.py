@@ -3,13 +3,14 @@
 import hashlib
 import logging
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from limits import parse
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-log = logging.getLogger("portal.web.admin")
+log = logging.getLogger("portal.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,26 @@ class Limits:
         except StorageError as error:
             self._unavailable(error)
 
+    def clear_all(self) -> None:
+        """Forget every try of this process; counters in Redis stay."""
+        if isinstance(self._storage, MemoryStorage):
+            self._storage.reset()
+
     def _unavailable(self, error: Exception) -> bool:
         """Redis is away: people go on working, and the operator reads why nobody is slowed down."""
         log.error("rate limits do not work: %s", type(error.__cause__ or error).__name__)
         return True
+
+
+def connection(address: str | None) -> str:
+    """Whom to count for an address: in IPv6 a whole /64, which is what one household is given."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return address or ""
+    if found.version == 4 or found.ipv4_mapped:
+        return str(found)
+    return str(ip_network((found, 64), strict=False))
 
 
 def _hashed(key: str) -> str:

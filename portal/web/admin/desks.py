@@ -1,0 +1,52 @@
+"""Desks that can take somebody now, for everybody who chooses one."""
+
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlmodel import Session, col
+
+from portal.catalogue.models import Organization, Service
+from portal.catalogue.models import Status as EntryStatus
+from portal.referral import choosing
+from portal.referral.choosing import Desk
+from portal.web.current import current_portal
+
+
+def open_desks(session: Session, *, without: UUID | None = None) -> list[tuple[str, list[tuple[Desk, str]]]]:
+    """Of the region: name of the office, and its desks with the name of the offer. `without` leaves out one team."""
+    portal = current_portal()
+    today = portal.now().astimezone(portal.timezone).date()
+    takers = choosing.organizations_that_take(session, portal.region.slug, today=today) - {without}
+    if not takers:
+        return []
+    rows = session.execute(
+        select(col(Service.id), col(Service.name), col(Organization.id), col(Organization.name))
+        .join(Organization, col(Organization.id) == col(Service.organization_id))
+        .where(
+            col(Service.region) == portal.region.slug,
+            col(Service.status) == EntryStatus.PUBLISHED.value,
+            or_(col(Service.capacity).is_(None), col(Service.capacity) != "full"),
+            or_(col(Service.valid_from).is_(None), col(Service.valid_from) <= today),
+            or_(col(Service.valid_to).is_(None), col(Service.valid_to) >= today),
+            col(Organization.id).in_(takers),
+        )
+        .order_by(col(Organization.name), col(Organization.id), col(Service.name))
+    )
+    return [
+        (str(office), [(Desk(service_id, id_), str(name)) for service_id, name, _id, _office in desks])
+        for (id_, office), desks in groupby(rows, lambda row: (row[2], row[3]))
+    ]
+
+
+def offered_desk(session: Session, chosen: str, *, without: UUID | None = None) -> Desk | None:
+    """The open desk that a form names by its service."""
+    return next(
+        (
+            desk
+            for _office, desks in open_desks(session, without=without)
+            for desk, _name in desks
+            if str(desk.service_id) == chosen
+        ),
+        None,
+    )
