@@ -527,3 +527,14 @@ def test_the_link_of_a_professional_opens_no_draft_of_somebody_else(client: Page
     friend = PageClient(client.app)
     assert friend.get(f"/de/consent/{token}").status_code == 410
     assert "Mia" not in friend.get("/de/contact-me").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("part", ["", "/tell", "/consent", "/drop"])
+def test_another_site_sends_nothing(client: PageClient, session: Session, part: str) -> None:
+    page = to_consent(client, own_words="Meine Worte")
+    data = filled(page, **REACH, name="Fremd", own_words="Fremd", desk=DESK)
+    answer = client.post(f"/de/contact-me{part}", data=data, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code in (403, 422)
+    assert session.execute(select(Consent)).first() is None
+    assert "Meine Worte" in client.page("/de/contact-me/consent").text
+    assert "Fremd" not in client.page("/de/contact-me/consent").text
