@@ -17,7 +17,7 @@ from flask import Blueprint, Response, redirect, request
 from flask import session as cookie_session
 from sqlmodel import Session
 from werkzeug.exceptions import NotFound
-from wtforms import BooleanField, SelectMultipleField, StringField, TextAreaField
+from wtforms import SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from portal.catalogue.matching import desks
@@ -75,7 +75,6 @@ class TellForm(PortalForm):
 
 class AgreeForm(PortalForm):
     shown = StringField()
-    agree = BooleanField()
 
 
 def register(bp: Blueprint) -> None:
