@@ -138,7 +138,14 @@ def _statement(kind: ConsentKind, desk: Desk, language: str, now: datetime) -> s
             _(FREE),
             _(TAKE_BACK_JOINT if kind is ConsentKind.JOINT else TAKE_BACK, address=_private_page(g.lang)),
         )
-    return unmarked("\n".join(sentences))
+        text = unmarked("\n".join(sentences))
+        return readable_from_the_right(text) if current_language().dir == "rtl" else text
+
+
+def readable_from_the_right(text: str) -> str:
+    """A bracket behind a Latin word would join that word's direction, and so read in the wrong order over two lines
+    (Unicode Bidirectional Algorithm, N0)."""
+    return text.replace(" (", " \u200f(")
 
 
 def _private_page(language: str) -> str:
@@ -146,7 +153,8 @@ def _private_page(language: str) -> str:
     base = current_portal().settings.base_url
     if not base and has_request_context():
         base = request.url_root
-    return f"{base.rstrip('/').partition('://')[2]}/{language}/mine"
+    # Isolated, left to right in every language.
+    return f"\u2066{base.rstrip('/').partition('://')[2]}/{language}/mine\u2069"
 
 
 def _worded(person: Person, own: str, language: str) -> dict[str, tuple[str, str]]:

@@ -398,22 +398,11 @@ def test_rather_not_when_the_desk_left_the_catalogue(client, monkeypatch):
 
     monkeypatch.setattr(contact_me, "service_of", gone)
     answer = client.post("/de/contact-me/drop", data=filled(page))
-    assert answer.status_code < 500
+    assert answer.headers["Location"] == "/de/"
 
 
 def test_prepared_with_channels_cannot_skip_the_age_question(own_app, portal, session):
-    desk, counsellor = staff(session)
-    draft, token = actions.begin(
-        session,
-        portal.referrals.keyring,
-        region="musterkreis",
-        language="de",
-        desk=desk,
-        now=NOW,
-        prepared_by=counsellor,
-    )
-    actions.write(session, portal.referrals.keyring, draft, Person(name="Juri"), now=NOW)
-    session.commit()
+    _draft, token = prepare(session, portal, Person(name="Juri"))
     phone = PageClient(own_app)
     phone.get(f"/de/consent/{token}")
     answer = phone.get("/de/contact-me/consent")
@@ -538,3 +527,9 @@ def test_another_site_sends_nothing(client: PageClient, session: Session, part: 
     assert session.execute(select(Consent)).first() is None
     assert "Meine Worte" in client.page("/de/contact-me/consent").text
     assert "Fremd" not in client.page("/de/contact-me/consent").text
+
+
+def test_the_address_of_the_private_page_reads_left_to_right(client: PageClient) -> None:
+    sentences = [text_of(line) for line in to_consent(client, "ar").all("main article > p")]
+    assert "\u2066localhost/ar/mine\u2069" in sentences[-1]
+    assert all(" (" not in sentence.replace(" \u200f(", "") for sentence in sentences)
