@@ -7,6 +7,9 @@ from typing import Any
 
 from tests.catalogue.search.samples import a_document
 
+LONG_ENOUGH = 300
+"""Seconds after which work is taken as hanging; a laden machine needs a part of them."""
+
 
 def save_some(opened: Callable[[str], Any], where: str, name: str, number: int) -> None:
     index = opened(where)
@@ -21,7 +24,7 @@ def processes(work: Callable[..., None], *calls: Sequence[Any]) -> None:
     for process in started:
         process.start()
     for process in started:
-        process.join(60)
+        process.join(LONG_ENOUGH)
         assert process.exitcode == 0
 
 
@@ -40,7 +43,8 @@ def threads(work: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -
         return threading.Thread(target=run, daemon=True)
 
     def repeat() -> None:
-        while not done.is_set():
+        # Without a pause two readers would leave the writers a turn only every few milliseconds.
+        while not done.wait(0.005):
             meanwhile()
 
     repeating = [guarded(repeat) for _ in range(2)]
@@ -48,9 +52,10 @@ def threads(work: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -
     for thread in (*repeating, *working):
         thread.start()
     for thread in working:
-        thread.join(60)
+        thread.join(LONG_ENOUGH)
     done.set()
     for thread in repeating:
-        thread.join(60)
+        thread.join(LONG_ENOUGH)
     if errors:
         raise errors[0]
+    assert not any(thread.is_alive() for thread in (*working, *repeating)), "a thread never ended"

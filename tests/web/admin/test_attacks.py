@@ -564,9 +564,11 @@ def test_a_cookie_from_before_the_sign_out_is_worth_nothing_after_it(
 
 def test_a_changed_cookie_is_none(client: AdminClient, admin_app: Flask) -> None:
     value = cookie(client)
+    # Of the last character of a signature not every bit counts; of one before it, each does.
+    at = len(value) - 5
     for forged in (
         value[:-3],
-        value[:-1] + ("A" if value[-1] != "A" else "B"),
+        value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :],
         "e30." + value.partition(".")[2],
         "x" * 3000,
     ):
