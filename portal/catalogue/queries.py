@@ -21,6 +21,7 @@ from sqlmodel import Session
 
 from portal.catalogue import models, revision
 from portal.catalogue.actions import note_passing_periods
+from portal.catalogue.direction import is_from_the_right, with_brackets_in_order
 from portal.catalogue.exporting import UnknownRegion, stored_places, stored_terms
 from portal.catalogue.models import Status
 from portal.catalogue.places import PlaceFinder
@@ -539,7 +540,8 @@ def _texts(found: Iterable[AnyRow], german: Callable[[str], str | None]) -> _Tex
             # Nothing was saved with other numbers than German, but since then an age or a price has changed.
             continue
         checked = row.edited_at.date() if status == "checked" and row.edited_at else None
-        texts.setdefault(row.field, {})[row.language] = Text(row.text, row.language, status, source, checked)
+        text = with_brackets_in_order(row.text) if is_from_the_right(row.language) else row.text
+        texts.setdefault(row.field, {})[row.language] = Text(text, row.language, status, source, checked)
     return texts
 
 

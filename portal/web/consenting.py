@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+import phonenumbers
 from flask import g, has_request_context, request
 
+from portal.catalogue.direction import with_brackets_in_order
 from portal.catalogue.models import Organization, Service
 from portal.catalogue.queries import ServiceView
 from portal.referral.actions import CONSENT_HOLDS
@@ -139,13 +141,7 @@ def _statement(kind: ConsentKind, desk: Desk, language: str, now: datetime) -> s
             _(TAKE_BACK_JOINT if kind is ConsentKind.JOINT else TAKE_BACK, address=_private_page(g.lang)),
         )
         text = unmarked("\n".join(sentences))
-        return readable_from_the_right(text) if current_language().dir == "rtl" else text
-
-
-def readable_from_the_right(text: str) -> str:
-    """A bracket behind a Latin word would join that word's direction, and so read in the wrong order over two lines
-    (Unicode Bidirectional Algorithm, N0)."""
-    return text.replace(" (", " \u200f(")
+        return with_brackets_in_order(text) if current_language().dir == "rtl" else text
 
 
 def _private_page(language: str) -> str:
@@ -157,6 +153,13 @@ def _private_page(language: str) -> str:
     return f"\u2066{base.rstrip('/').partition('://')[2]}/{language}/mine\u2069"
 
 
+def spelled(number: str) -> str:
+    """A number in E.164 in groups, as people compare it; empty stays empty."""
+    if not number:
+        return ""
+    return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def _worded(person: Person, own: str, language: str) -> dict[str, tuple[str, str]]:
     """Key → label and value. What was typed stays as it is."""
     found: dict[str, tuple[str, str]] = {}
@@ -165,7 +168,7 @@ def _worded(person: Person, own: str, language: str) -> dict[str, tuple[str, str
             found["name"] = _(NAME), person.name
         found["channels"] = _(REACH), listing([_(CHANNELS[one]) for one in person.channels])
         if person.phone:
-            found["phone"] = _(PHONE), person.phone
+            found["phone"] = _(PHONE), spelled(person.phone)
         if person.mail:
             found["mail"] = _(MAIL), person.mail
         if person.messenger:

@@ -559,6 +559,16 @@ def test_a_translation_knows_its_german_text_and_when_it_was_checked(session: Se
     assert (found.german, found.checked_date) == ("Hier ist jemand.", now.date())
 
 
+def test_a_bracket_behind_a_latin_word_keeps_to_the_side_it_is_read_from(session: Session) -> None:
+    service = a_service(session, "rat", name="Rat (KoBa)")
+    for language in ("ar", "fa", "ku", "uk"):
+        a_translation(session, service, "name", language=language, text="Rat (KoBa)")
+    found = queries.service_views(session, REGION, [service.id])[0]
+    shown = {code: text.text for code in ("de", "ar", "fa", "ku", "uk") if (text := found.text("name", code))}
+    plain, marked = "Rat (KoBa)", "Rat \u200f(KoBa)"
+    assert shown == {"de": plain, "ar": marked, "fa": marked, "ku": plain, "uk": plain}
+
+
 def test_threads_share_one_snapshot(engine: Engine, loaded: Session) -> None:
     catalogue = Catalogue(session_factory(engine), "tal", today=lambda: TODAY)
     statements = count_statements(engine)

@@ -149,7 +149,7 @@ def test_what_is_shown_is_what_is_stored(client: PageClient, portal: Portal, ses
             assert part in shown
     told = {line.key: line.value_de for line in agreed.lines}
     assert told["name"] == "Amal"
-    assert told["phone"] == "+491701234567"
+    assert told["phone"] == "+49 170 1234567"
     assert told["say_who"] == "Ihr dürft sagen, wer anruft."
     assert told["leave_message"] == "Bitte hinterlasst keine Nachricht."
     assert told["own_words"] == "أريد أن أتعلم مهنة"

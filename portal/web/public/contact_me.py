@@ -332,7 +332,7 @@ def reach_page(
             views.Choice(channel.value, _(label), checked=channel.value in channels)
             for channel, label in consenting.CHANNELS.items()
         ),
-        phone=typed.phone.data if typed else shown_phone(person.phone),
+        phone=typed.phone.data if typed else consenting.spelled(person.phone),
         mail=typed.mail.data if typed else person.mail,
         messenger=typed.messenger.data if typed else person.messenger,
         times=tuple(
@@ -351,14 +351,6 @@ def reach_page(
                 ("say_who", consenting.SAY_WHO[True]),
             )
         ),
-    )
-
-
-def shown_phone(number: str) -> str:
-    if not number:
-        return ""
-    return phonenumbers.format_number(
-        phonenumbers.parse(number, "DE"), phonenumbers.PhoneNumberFormat.INTERNATIONAL
     )
 
 

@@ -39,6 +39,7 @@ AGREED = Agreed(
     statement_de="Ich bin einverstanden, dass die Stelle das liest.",
     lines=(
         Line(key="name", label="الاسم", label_de="Name", value="Sternchen", value_de="Sternchen"),
+        Line(key="phone", label="الهاتف", label_de="Telefon", value="+49 151 2345", value_de="+49 151 2345"),
         Line(key="answer:topic", label="الموضوع", label_de="Thema", value="المدرسة", value_de="Schule"),
     ),
 )
@@ -154,6 +155,7 @@ def test_the_page_says_what_was_agreed_and_opening_is_logged(
 ) -> None:
     page = first.page(case.path)
     told = page.one("section[aria-labelledby=told]")
+    assert page.one('a[href="tel:+491512345"]').text == "+49 151 2345"
     for words in ("Sternchen", "Thema", "Schule", "المدرسة", "Ich bin einverstanden", "أوافق."):
         assert words in told.text
     assert deeds(page) == {"accept", "claim", "reject", "message", "appointment"}
