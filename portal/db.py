@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; a test compares it with the files, so that a start need not import alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -463,6 +463,7 @@ def merge(
             .where(col(report.service_id) == planned.right.id)
             .values(service_id=planned.left.id)
         )
+    _remember_address(session, region, entity, planned)
     away = f"{planned.left.record.name} ({left})"
     if entity == "location":
         editing.delete_location(session, region, right, author=author, now=now)
@@ -475,6 +476,22 @@ def merge(
             session, region, "service", right, Status.ARCHIVED, author=author, now=now, comment=away
         )
     return planned
+
+
+def _remember_address(session: Session, region: str, entity: str, planned: Merge) -> None:
+    """Of the one that goes, and of those that went into it before. Places have no page of their own."""
+    if entity == "location":
+        return
+    former = models.FormerAddress
+    session.execute(
+        update(former)
+        .where(col(former.entity_id) == planned.right.id)
+        .values(entity_id=planned.left.id)
+        .execution_options(synchronize_session=False)
+    )
+    session.merge(
+        former(region=region, entity=entity, slug=planned.right.record.slug, entity_id=planned.left.id)
+    )
 
 
 def _helplines(session: Session, region: str) -> set[str]:

@@ -594,6 +594,19 @@ class Proposal(Table, table=True):
     decision_comment: str = Field(default="", sa_type=Text)
 
 
+class FormerAddress(Table, table=True):
+    """Where an offer or an organization is found that was merged into another one: printed cards and saved links last."""
+
+    __tablename__ = "former_address"
+
+    region: str = Field(foreign_key="region.slug", ondelete="CASCADE", primary_key=True)
+    entity: str = Field(primary_key=True)
+    """service or organization."""
+    slug: str = Field(primary_key=True)
+    entity_id: UUID = Field(index=True)
+    """Of the one that is left."""
+
+
 class VisitorReport(Table, table=True):
     """ "Something is wrong here", said on a public page. Nothing tells who said it."""
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from portal.catalogue import models, revision
 from portal.catalogue.actions import note_passing_periods
@@ -626,6 +626,26 @@ def organization_by_slug(
     return _organization_view(session, region, found), services
 
 
+def moved_to(
+    session: Session, region: str, entity: Literal["service", "organization"], slug: str
+) -> str | None:
+    """Slug of the published entry that `slug` was merged into."""
+    former, target = table(models.FormerAddress), table(_MODELS[entity])
+    return session.execute(
+        select(target.c.slug)
+        .join(former, former.c.entity_id == target.c.id)
+        .where(
+            former.c.region == region,
+            former.c.entity == entity,
+            former.c.slug == slug,
+            target.c.status == Status.PUBLISHED.value,
+        )
+    ).scalar()
+
+
+_MODELS: Mapping[str, type[SQLModel]] = {"service": models.Service, "organization": models.Organization}
+
+
 def _organization_view(session: Session, region: str, id_: UUID) -> OrganizationView:
     """Also for an organization without services."""
     organization, location = table(models.Organization), table(models.Location)
@@ -1082,6 +1102,11 @@ class Catalogue:
             if service.organization.id == view.id and service.is_visible(today)
         )
         return view, services
+
+    def moved(self, entity: Literal["service", "organization"], slug: str) -> str | None:
+        """Where it is found that was merged into another one; for addresses that lead nowhere."""
+        with self._session_factory() as session:
+            return moved_to(session, self._region, entity, slug)
 
     def cached(self, key: Any, make: Callable[[], _T]) -> _T:
         """Kept until the next revision; for answers that depend on nothing else than `key`."""

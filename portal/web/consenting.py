@@ -157,7 +157,9 @@ def spelled(number: str) -> str:
     """A number in E.164 in groups, as people compare it; empty stays empty."""
     if not number:
         return ""
-    return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return phonenumbers.format_number(
+        phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    )
 
 
 def _worded(person: Person, own: str, language: str) -> dict[str, tuple[str, str]]:

@@ -11,6 +11,7 @@ from portal.catalogue import duplicates, editing, models, revision
 from portal.catalogue.duplicates import MergeRefused
 from portal.catalogue.editing import Conflict, InvalidEntry, StillUsed, UnknownEntry
 from portal.catalogue.models import EntryVersion, Status, Translation, entity_id
+from portal.catalogue.queries import moved_to
 from tests.factories import NOW, REGION, a_location, a_region, a_service, a_translation, an_organization
 
 
@@ -149,6 +150,20 @@ def test_merged_organizations_bring_offers_places_and_offices_along(session: Ses
     changed = revision.changed_service_ids(session, REGION, since=before)
     assert changed is not None
     assert {entity_id(REGION, "service", slug) for slug in ("mine", "theirs")} <= changed
+
+
+def test_the_address_of_what_was_merged_leads_to_what_is_left(session: Session) -> None:
+    owner = an_organization(session)
+    for slug in ("a", "b", "c", "d"):
+        a_service(session, slug, organization=owner)
+    merged(session, "service", "b", "a")
+    merged(session, "service", "c", "b")
+    assert moved_to(session, REGION, "service", "a") == "c"
+    assert moved_to(session, REGION, "service", "b") == "c"
+    assert moved_to(session, REGION, "organization", "a") is None
+    assert moved_to(session, "elsewhere", "service", "a") is None
+    editing.set_status(session, REGION, "service", "c", Status.ARCHIVED, author=None, now=NOW)
+    assert moved_to(session, REGION, "service", "a") is None
 
 
 def test_a_parent_that_is_merged_into_its_office_leaves_no_circle(session: Session) -> None:

@@ -10,13 +10,13 @@ most which of them are left aside.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
 from portal.catalogue import hours
 from portal.catalogue.matching import fitting_offers, resolve
@@ -519,8 +519,20 @@ def chips(asked: Asked, results: SearchResults) -> tuple[Link, ...]:
 def offer_or_404(slug: str) -> ServiceView:
     service = current_portal().catalogue.service(slug)
     if service is None:
-        raise NotFound
+        raise moved_or_gone("service", "offers", slug)
     return service
+
+
+def moved_or_gone(entity: Literal["service", "organization"], folder: str, slug: str) -> HTTPException:
+    """The way to what it was merged into, for cards on paper and saved links; else NotFound."""
+    now = current_portal().catalogue.moved(entity, slug) if request.method == "GET" else None
+    if now is None or now == slug:
+        return NotFound()
+    address = request.path.replace(f"/{folder}/{slug}", f"/{folder}/{now}", 1)
+    response = redirect(address, code=301)
+    # What is merged can be taken apart again.
+    response.headers["Cache-Control"] = "no-cache"
+    return HTTPException(response=response)
 
 
 def offer(slug: str) -> Response:
@@ -709,7 +721,7 @@ def organization_page(slug: str) -> OrganizationPage:
     portal = current_portal()
     found = portal.catalogue.organization(slug)
     if found is None:
-        raise NotFound
+        raise moved_or_gone("organization", "organizations", slug)
     view, services = found
     offers = tuple(presenting.offer_card(service) for service in presenting.sort_for_list(services))
     with provenance.collected() as shown:

@@ -1,9 +1,11 @@
 """Duplicates on the pages: look, call different, merge; and contacts of several offers."""
 
+import time
 from typing import Any
 
 import pytest
 from sqlmodel import Session, select
+from werkzeug.test import TestResponse
 
 from portal.accounts.models import AuditEvent, Role, RoleGrant
 from portal.catalogue import duplicates, editing
@@ -12,7 +14,7 @@ from portal.web.admin import duplicates as web
 from portal.web.application import Portal
 from tests.web.admin.conftest import Clock, MakeUser, SignIn
 from tests.web.admin.pages import AdminClient
-from tests.web.pages import Page
+from tests.web.pages import Page, PageClient
 
 REGION = "musterkreis"
 
@@ -101,6 +103,31 @@ def test_a_merge_shows_what_it_does_and_then_does_it(
         == 0
     )
     assert admin.client.get(path).status_code == 404
+
+
+def test_a_card_on_paper_leads_to_what_is_left(
+    admin: AdminClient, database: Session, service: str, public: PageClient
+) -> None:
+    """Its QR code and the links that people kept name the address of before."""
+
+    def gives(address: str, status: int) -> TestResponse:
+        until = time.monotonic() + 30
+        while True:
+            answer = public.client.get(address)
+            if answer.status_code == status or time.monotonic() > until:
+                assert answer.status_code == status
+                return answer
+            time.sleep(0.1)
+
+    twin = doubled(database, "service", service)
+    gives(f"/de/offers/{twin}", 200)
+    path = f"/admin/duplicates/service/{service}/{twin}"
+    preview = admin.sent(admin.submit(path, {"action": "preview"}, status=200), path)
+    assert admin.send(path, {**hidden(preview), "action": "merge"}).status_code == 303
+    for address in ("", "/card", "/both"):
+        assert gives(f"/ar/offers/{twin}{address}", 301).location == f"/ar/offers/{service}{address}"
+    assert public.client.get(f"/de/offers/{twin}", follow_redirects=True).status_code == 200
+    assert public.client.get("/de/offers/never-there").status_code == 404
 
 
 def test_a_change_after_the_preview_is_not_overwritten(
