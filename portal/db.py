@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test compares it with the files, so that a start need not import alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -130,6 +130,18 @@ def _says_no_such_table(error: OperationalError | ProgrammingError) -> bool:
 
 def is_current(engine: Engine) -> bool:
     return version(engine) == HEAD
+
+
+def standing(engine: Engine) -> Literal["current", "older", "newer", "unknown"]:
+    """The database as this program sees it. Migrations are numbered, so a later one is known by its number."""
+    found = version(engine)
+    if found == HEAD:
+        return "current"
+    if found is None:
+        return "older"
+    if len(found) != len(HEAD) or not (found.isascii() and found.isdigit()) or int(found) == 0:
+        return "unknown"
+    return "older" if found < HEAD else "newer"
 
 
 def upgrade(engine: Engine) -> bool:

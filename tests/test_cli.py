@@ -417,6 +417,12 @@ def test_a_search_is_json(portal: Portal) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
+def test_nothing_found_is_the_clearing_desk_as_on_the_page(portal: Portal) -> None:
+    [found] = json.loads(fine(portal("catalogue", "search", "xqzwv")))["results"]
+    assert "clearing" in found["kinds"]
+    assert found["score"] == 0
+
+
 def test_danger_is_said(portal: Portal) -> None:
     assert json.loads(fine(portal("catalogue", "search", "ich will nicht mehr leben")))["urgent"] is True
 

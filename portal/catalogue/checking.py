@@ -311,7 +311,23 @@ class _RegionCheck:
         }
         for translations in self.content.translations:
             _check_translations(self.problems, f"translations/{translations.language}", translations, entries)
+        self._upkeep()
         return self.problems.found
+
+    def _upkeep(self) -> None:
+        upkeep = self.content.upkeep
+        known: Mapping[str, Collection[str]] = {
+            "organization": self.organizations,
+            "service": self.services,
+        }
+        pointers: list[tuple[str, str, str]] = [
+            *(("reviews", "service", one.service) for one in upkeep.reviews),
+            *(("capacity", "service", one.service) for one in upkeep.capacity),
+            *(("former_addresses", one.entity, one.now) for one in upkeep.former_addresses),
+        ]
+        for field, entity, slug in pointers:
+            if slug not in known[entity]:
+                self.problems.add("upkeep", None, field, f"no {entity} {slug!r}")
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

@@ -377,11 +377,17 @@ def _needed(session: Session, region: str, entity: str, current: Entry) -> None:
 
 
 def delete_location(
-    session: Session, region: str, slug: str, *, author: Author | None, now: datetime
-) -> None:
+    session: Session,
+    region: str,
+    slug: str,
+    *,
+    author: Author | None,
+    now: datetime,
+    comment: str = "",
+) -> int:
     """Locations have no state: one that no offer uses is taken away; its last version stays in the history.
 
-    Raises UnknownEntry, StillUsed.
+    Returns the number of that version. Raises UnknownEntry, StillUsed.
     """
     lock(session, region)
     current = entry(session, region, "location", slug)
@@ -394,11 +400,14 @@ def delete_location(
     if slugs := sorted(using):
         raise StillUsed(slugs)
     _remember_before(session, region, current, now=now)
-    _remember(session, region, current, cause="archived", fields=(), author=author, comment="", now=now)
+    number = _remember(
+        session, region, current, cause="archived", fields=(), author=author, comment=comment, now=now
+    )
     row: Any = session.get(models.Location, current.id)
     actions.record_edit(session, row, now=now)
     session.delete(row)
     session.flush()
+    return number
 
 
 def restore(

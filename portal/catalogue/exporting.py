@@ -12,9 +12,9 @@ import yaml
 from sqlalchemy import select
 from sqlmodel import Session
 
-from portal.catalogue import models
+from portal.catalogue import models, upkeep
 from portal.catalogue.models import Status
-from portal.catalogue.reading import CatalogueError
+from portal.catalogue.reading import UPKEEP, CatalogueError
 from portal.catalogue.records import (
     LocationRecord,
     OrganizationRecord,
@@ -312,6 +312,11 @@ def export_region(session: Session, region: str, target: Path) -> list[Path]:
                 f"{settings.name}: services.",
             )
         )
+    kept = _plain(upkeep.stored(session, region))
+    if kept:
+        written.append(_write(folder / UPKEEP, kept, f"{settings.name}: set in the admin pages."))
+    else:
+        (folder / UPKEEP).unlink(missing_ok=True)
     for old in (folder / "services.yaml", folder / "helplines.yaml", *(folder / "services").glob("*.yaml")):
         if old not in written:
             old.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session, SQLModel
 
-from portal.catalogue import models, revision
+from portal.catalogue import models, revision, upkeep
 from portal.catalogue.exporting import (
     Stored,
     StoredTerms,
@@ -511,6 +511,8 @@ class _Load:
         for model, id_ in self.deleted:
             delete_where(self.session, model, "id", [id_])
         self._drop_unused_taxonomies()
+        if before is None or self.force:
+            upkeep.apply(self.session, self.region, self.content.upkeep, now=self.now)
         if not any(change.action != "kept" for change in self.changes):
             return
         affected = self._affected_services()

@@ -18,6 +18,8 @@ from portal.catalogue.vocabulary import CONTACT_KINDS, DANGER_KINDS
 
 Level = Literal["municipality", "county", "state", "nation", "clearing"]
 
+FIRST_DESK = "clearing"
+"""The kind of contact that helps whoever does not know where to go."""
 _CONFIDENCE = {"confirmed": 0, "high": 1, "medium": 2, "low": 3}
 _NOWHERE = float("inf")
 

@@ -31,7 +31,7 @@ from sqlmodel import Session
 
 from portal.catalogue import models, reviewing
 from portal.catalogue.editing import ERASED_AFTER
-from portal.catalogue.models import Status, taxonomy_id
+from portal.catalogue.models import Status, entity_id, taxonomy_id
 from portal.catalogue.rows import table
 from portal.catalogue.translation_gaps import MISSING, OUTDATED, TranslationGaps
 from portal.catalogue.vocabulary import ORGANIZATION_KINDS
@@ -50,6 +50,8 @@ _address = table(models.Address)
 _attribute = table(models.Attribute)
 _term = table(models.TaxonomyTerm)
 _report = table(models.VisitorReport)
+_proposal = table(models.Proposal)
+_version = table(models.EntryVersion)
 _checked = table(models.CheckedAddress)
 _miss = table(models.SearchMiss)
 _decision = table(models.SearchMissDecision)
@@ -65,6 +67,9 @@ class Reach:
     organization_id: UUID | None = None
     area: str = ""
     """Prefix of the Amtlicher Gemeindeschlüssel; an offer lies in it when all of its areas do."""
+
+    def covers(self, organization_id: UUID, area: str) -> bool:
+        return self.organization_id in (None, organization_id) and area.startswith(self.area)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ class ServiceLine:
     """Names."""
     areas: tuple[str, ...] = ()
     phone: str | None = None
+    in_review: bool = False
+    """Somebody proposed a change that is not decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,7 @@ class OrganizationLine:
     phone: str | None = None
     areas: tuple[str, ...] = ()
     """As `organization_areas` has them."""
+    in_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +208,7 @@ class ContactLine:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedLine:
-    entity: Literal["service", "organization"]
+    entity: Literal["service", "organization", "location"]
     slug: str
     name: str
     organization_id: UUID
@@ -208,11 +216,18 @@ class ArchivedLine:
     archived_at: datetime | None
     """None: it is gone from the content files, and no term runs."""
     areas: tuple[str, ...] = ()
+    version: int | None = None
+    """Of a place, which has no state: it was taken away, and this version holds what it said."""
 
     def days_left(self, now: datetime) -> int | None:
         if self.archived_at is None:
             return None
         return max(0, (self.archived_at + ERASED_AFTER - now).days)
+
+    def order(self) -> tuple[datetime, str, str]:
+        """Whose term ends first stands first."""
+        never = datetime.max.replace(tzinfo=UTC)
+        return self.archived_at or never, fold(self.name), self.slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +238,8 @@ class EndingLine:
     valid_to: date
     topics: tuple[str, ...]
     areas: tuple[str, ...]
+    towns: tuple[str, ...]
+    """Where it takes place; empty when it comes to people, or is only on the phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +247,7 @@ class Figures:
     """What waits: numbers of published offers, except for the drafts."""
 
     due: int
+    never: int
     no_phone: int
     no_hours: int
     ends_soon: int
@@ -336,7 +354,18 @@ def _of_organization_called(column: Any) -> Any:
     return condition
 
 
-# What is missing.
+# What waits for a decision, and what is missing.
+
+
+def _in_review(region: str, entity: str) -> Select[Any]:
+    return select(_proposal.c.entity_id).where(
+        _proposal.c.region == region, _proposal.c.entity == entity, _proposal.c.state == "in_review"
+    )
+
+
+def _in_review_of(session: Session, region: str, entity: str, ids: Sequence[UUID]) -> frozenset[UUID]:
+    wanted = _in_review(region, entity).where(_proposal.c.entity_id.in_(ids))
+    return frozenset(session.execute(wanted).scalars())
 
 
 def _service_ids_by(owned: Any, condition: Condition) -> CompoundSelect[Any]:
@@ -391,7 +420,13 @@ def _attention(scope: Scope) -> dict[str, Condition]:
     published = _service.c.status == Status.PUBLISHED.value
     reported = select(_report.c.service_id).where(_report.c.region == scope.region, _report.c.state == "open")
     return {
+        "in_review": _service.c.id.in_(_in_review(scope.region, "service")),
         "due": reviewing.is_due(scope.region, scope.today),
+        "never": and_(
+            published,
+            _service.c.assured_date.is_(None),
+            or_(_service.c.valid_to.is_(None), _service.c.valid_to >= scope.today),
+        ),
         "no_phone": and_(published, _service.c.id.not_in(_service_ids_by(_phone, _phone.c.type == "voice"))),
         "no_hours": and_(published, _service.c.id.not_in(_service_ids_by(_schedule, true()))),
         "reported": _service.c.id.in_(reported),
@@ -562,12 +597,14 @@ def services(
         _areas(session, ids),
         _first_phones(session, "service_id", ids),
     )
+    in_review = _in_review_of(session, scope.region, "service", ids)
     lines = [
         ServiceLine(
             **row._mapping,
             topics=tuple(topics.get(row.id, ())),
             areas=tuple(areas.get(row.id, ())),
             phone=phones.get(row.id),
+            in_review=row.id in in_review,
         )
         for row in rows
     ]
@@ -711,6 +748,21 @@ def _areas(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     return found
 
 
+def _towns(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Of the houses whose address may be known."""
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for row in session.execute(
+        select(_at.c.service_id, _address.c.city)
+        .join(_location, _location.c.id == _at.c.location_id)
+        .join(_address, _address.c.location_id == _location.c.id)
+        .where(_at.c.service_id.in_(ids), _is_open())
+        .order_by(_at.c.position)
+    ):
+        if row.city not in found[row.service_id]:
+            found[row.service_id].append(row.city)
+    return found
+
+
 def _first_phones(session: Session, owner: str, ids: Sequence[UUID]) -> dict[UUID, str]:
     found: dict[UUID, str] = {}
     for row in session.execute(
@@ -760,13 +812,14 @@ def _organization_attention(scope: Scope) -> dict[str, Condition]:
         _organization.c.id.in_(reachable.where(number)),
     )
     return {
+        "in_review": _organization.c.id.in_(_in_review(scope.region, "organization")),
         "no_phone": and_(published, _organization.c.id.not_in(reachable.where(_phone.c.type == "voice"))),
         "no_services": and_(published, _organization.c.id.not_in(offering)),
         "broken_link": and_(published, broken),
     }
 
 
-ORGANIZATION_ATTENTION = ("no_phone", "no_services", "broken_link")
+ORGANIZATION_ATTENTION = ("in_review", "no_phone", "no_services", "broken_link")
 _kind_term = _term.alias()
 _ORGANIZATION_ORDER: Mapping[str, Any] = {
     "name": folded(_organization.c.name),
@@ -818,10 +871,17 @@ def organizations(
     by = number if order == "services" else _ORGANIZATION_ORDER.get(order, _ORGANIZATION_ORDER["name"])
     statement = _sorted(statement, by, _organization.c.slug, descending, empty_first=order == "checked")
     rows = list(session.execute(statement.limit(limit).offset(offset)))
-    phones = _first_phones(session, "organization_id", [row.id for row in rows])
-    areas = {} if scope.is_everything else organization_areas(session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    phones = _first_phones(session, "organization_id", ids)
+    areas = {} if scope.is_everything else organization_areas(session, ids)
+    in_review = _in_review_of(session, scope.region, "organization", ids)
     lines = [
-        OrganizationLine(**row._mapping, phone=phones.get(row.id), areas=areas.get(row.id, ()))
+        OrganizationLine(
+            **row._mapping,
+            phone=phones.get(row.id),
+            areas=areas.get(row.id, ()),
+            in_review=row.id in in_review,
+        )
         for row in rows
     ]
     return Listed(lines, _number(session, _organization, conditions, len(lines), limit, offset))
@@ -1161,11 +1221,50 @@ def archived(session: Session, scope: Scope) -> list[ArchivedLine]:
                 "organization", row.slug, row.name, row.id, row.name, row.archived_at, served.get(row.id, ())
             )
         )
-    never = datetime.max.replace(tzinfo=UTC)
-    return sorted(found, key=lambda line: (line.archived_at or never, fold(line.name), line.slug))
+    return sorted(found, key=ArchivedLine.order)
 
 
-def ending(session: Session, scope: Scope, *, since: date, until: date) -> list[EndingLine]:
+def places_taken_away(session: Session, scope: Scope, *, now: datetime) -> list[ArchivedLine]:
+    """In the last 90 days, of organizations that are still there: without them a place cannot be put back."""
+    newer = _version.alias()
+    rows = list(
+        session.execute(
+            select(_version.c.slug, _version.c.number, _version.c.at, _version.c.record).where(
+                _version.c.region == scope.region,
+                _version.c.entity == "location",
+                _version.c.cause == "archived",
+                _version.c.at >= now - ERASED_AFTER,
+                _version.c.entity_id.not_in(select(_location.c.id).where(_location.c.region == scope.region)),
+                not_(
+                    select(newer.c.id)
+                    .where(newer.c.entity_id == _version.c.entity_id, newer.c.number > _version.c.number)
+                    .exists()
+                ),
+            )
+        )
+    )
+    owners = {entity_id(scope.region, "organization", row.record["organization"]) for row in rows}
+    called = {
+        row.id: row.name
+        for row in session.execute(
+            select(_organization.c.id, _organization.c.name).where(_organization.c.id.in_(owners))
+        )
+    }
+    found = []
+    for row in rows:
+        owner = entity_id(scope.region, "organization", row.record["organization"])
+        place = row.record.get("place") or ""
+        if owner in called and any(reach.covers(owner, place) for reach in scope.reaches):
+            found.append(
+                ArchivedLine(
+                    "location", row.slug, row.record["name"], owner, called[owner], row.at,
+                    (place,) if place else (), row.number,
+                )
+            )  # fmt: skip
+    return found
+
+
+def ending(session: Session, scope: Scope, *, since: date, until: date = date.max) -> list[EndingLine]:
     """Published offers whose last day lies between the two days, the first to go first."""
     rows = list(
         session.execute(
@@ -1185,11 +1284,11 @@ def ending(session: Session, scope: Scope, *, since: date, until: date) -> list[
         )
     )  # fmt: skip
     ids = [row.id for row in rows]
-    topics, areas = _topic_names(session, ids), _areas(session, ids)
+    topics, areas, towns = _topic_names(session, ids), _areas(session, ids), _towns(session, ids)
     return [
         EndingLine(
             row.slug, row.name, row.organization, row.valid_to, tuple(topics.get(row.id, ())),
-            tuple(areas.get(row.id, ())),
+            tuple(areas.get(row.id, ())), tuple(towns.get(row.id, ())),
         )
         for row in rows
     ]  # fmt: skip
@@ -1230,6 +1329,7 @@ def figures(session: Session, scope: Scope) -> Figures:
     numbers = _by_attention(session, scope, wanted, None)
     return Figures(
         due=numbers["due"],
+        never=numbers["never"],
         no_phone=numbers["no_phone"],
         no_hours=numbers["no_hours"],
         ends_soon=numbers["ends_soon"],

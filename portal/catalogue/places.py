@@ -8,6 +8,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Literal
 
 from rapidfuzz.distance import OSA
@@ -15,10 +17,12 @@ from rapidfuzz.distance import OSA
 from portal.catalogue.geography import distance_km
 from portal.catalogue.records import NeighbourRecord, PlaceRecord, SharedPostalCode
 
-__all__ = ["Outside", "PlaceFinder", "PlaceOption", "PlaceResult", "distance_km", "normalise"]
+__all__ = ["Outside", "PlaceFinder", "PlaceOption", "PlaceResult", "distance_km", "known_towns", "normalise"]
 
 _LONGEST_INPUT = 80
 _MOST_CHOICES = 40
+_SURE_BEGINNING = 3
+"""Letters from which somebody may mean a place elsewhere."""
 _SURE_PREFIX = 5
 """Letters from which the beginning of one name only is taken for that name."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe"})
@@ -102,12 +106,22 @@ def _allowed_typos(length: int) -> int:
     return 0 if length < 4 else 1 if length < 8 else 2
 
 
+@cache
+def known_towns() -> tuple[tuple[str, ...], ...]:
+    """The names of each town in `towns.txt`, the one to show first."""
+    lines = resources.files(__package__).joinpath("towns.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(tuple(line.split(", ")) for line in lines if line and not line.startswith("#"))
+
+
 class PlaceFinder:
+    """`towns` lie elsewhere and are known only as they are written, so that no typo here is taken for one there."""
+
     def __init__(
         self,
         places: Sequence[PlaceRecord],
         neighbours: Sequence[NeighbourRecord] = (),
         shared_postal_codes: Sequence[SharedPostalCode] = (),
+        towns: Iterable[Sequence[str]] = (),
     ) -> None:
         self._records = {place.ags: place for place in places}
         self._options = {
@@ -126,6 +140,12 @@ class PlaceFinder:
             code: Outside(neighbour.name, neighbour.county, neighbour.state)
             for neighbour in neighbours
             for code in neighbour.postal_codes
+        }
+        self._towns = {
+            _loose(normalise(written)): Outside(names[0], None)
+            for names in towns
+            for name in names
+            for written in (name, *_shorter(name))
         }
         for place in places:
             self._add_place(place)
@@ -276,8 +296,8 @@ class PlaceFinder:
         exact = self._exact.get(normal) or self._exact.get(loose) or self._village_of_place(words)
         if exact:
             return _one_or_choice([name.option for name in exact])
-        if loose in self._neighbours:
-            return PlaceResult("outside", (), self._neighbours[loose])
+        if elsewhere := self._neighbours.get(loose) or self._towns.get(loose):
+            return PlaceResult("outside", (), elsewhere)
         if not guess or len(normal) < 3:
             return PlaceResult("unknown")
         beginning = [name for name in self._names if self._begins(name, normal, loose)]
@@ -371,6 +391,15 @@ class PlaceFinder:
         if not options:
             options = self.find(text).places
         return options[:limit]
+
+    def suggest_outside(self, text: str, limit: int = 3) -> tuple[str, ...]:
+        """Places elsewhere whose name begins like this, so that those who live there see that they may say so."""
+        loose = _loose(" ".join(word for word in normalise(text).split() if word not in _FILLERS))
+        if len(loose) < _SURE_BEGINNING:
+            return ()
+        known = {**self._towns, **self._neighbours}
+        names = sorted(place.name for key, place in known.items() if place.name and key.startswith(loose))
+        return tuple(dict.fromkeys(names))[:limit]
 
 
 def _shorter(name: str) -> list[str]:

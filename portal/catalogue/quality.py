@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlmodel import Session
 
 from portal.catalogue import models
@@ -86,26 +86,33 @@ def quality(session: Session, catalogue: Catalogue, lines: Iterable[Counted]) ->
     return Quality(services, confirmed, never, translated(lines), reach(catalogue), last_change)
 
 
-def _confirmed(session: Session, region: str, today: date) -> tuple[int, int, int, datetime | None]:
+def visible_services(region: str, today: date) -> Select[Any]:
+    """Ids of the offers that the public sees on that day."""
     service, organization = table(models.Service), table(models.Organization)
-    visible = (
-        service.c.region == region,
-        service.c.status == Status.PUBLISHED,
-        organization.c.status == Status.PUBLISHED,
-        func.coalesce(service.c.valid_from, today) <= today,
-        func.coalesce(service.c.valid_to, today) >= today,
+    return (
+        select(service.c.id)
+        .join(organization, organization.c.id == service.c.organization_id)
+        .where(
+            service.c.region == region,
+            service.c.status == Status.PUBLISHED,
+            organization.c.status == Status.PUBLISHED,
+            func.coalesce(service.c.valid_from, today) <= today,
+            func.coalesce(service.c.valid_to, today) >= today,
+        )
     )
+
+
+def _confirmed(session: Session, region: str, today: date) -> tuple[int, int, int, datetime | None]:
+    service = table(models.Service)
     since = today - timedelta(days=CONFIRMED_DAYS)
     row = session.execute(
-        select(
+        visible_services(region, today).with_only_columns(
             func.count(),
             func.count().filter(service.c.assured_date >= since),
             func.count().filter(service.c.assured_date.is_(None)),
             func.max(service.c.last_modified),
+            maintain_column_froms=True,
         )
-        .select_from(service)
-        .join(organization, organization.c.id == service.c.organization_id)
-        .where(*visible)
     ).one()
     return row[0], row[1], row[2], row[3]
 

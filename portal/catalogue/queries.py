@@ -24,7 +24,7 @@ from portal.catalogue.actions import note_passing_periods
 from portal.catalogue.direction import is_from_the_right, with_brackets_in_order
 from portal.catalogue.exporting import UnknownRegion, stored_places, stored_terms
 from portal.catalogue.models import Status
-from portal.catalogue.places import PlaceFinder
+from portal.catalogue.places import PlaceFinder, known_towns
 from portal.catalogue.records import NeighbourRecord, RegionFile, SharedPostalCode
 from portal.catalogue.region_settings import Extras, extras, merged, wordings
 from portal.catalogue.rows import AnyRow, Rows, german_text, table
@@ -809,6 +809,7 @@ def place_finder(session: Session, region: str) -> PlaceFinder:
         [place for place, _row in stored_places(session, region)],
         [NeighbourRecord.model_validate(neighbour) for neighbour in row.surroundings.get("neighbours", ())],
         [SharedPostalCode.model_validate(code) for code in row.surroundings.get("shared_postal_codes", ())],
+        known_towns(),
     )
 
 

@@ -23,11 +23,13 @@ from portal.catalogue.records import (
     TaxonomyFile,
     TermRecord,
     TranslationsFile,
+    UpkeepFile,
 )
 
 FORMAT = 1
 """Part of every fingerprint: a higher number makes every installation load its content again."""
 
+UPKEEP = "upkeep.yaml"
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Path = tuple[str | int, ...]
@@ -101,6 +103,7 @@ class RegionContent:
     services: tuple[ServiceRecord, ...]
     translations: tuple[TranslationsFile, ...]
     taxonomies: TaxonomyContent
+    upkeep: UpkeepFile = field(default_factory=UpkeepFile)
     fingerprint: str | None = None
     origins: Origins = field(default_factory=dict, compare=False, repr=False)
 
@@ -280,8 +283,9 @@ def read_region(content_dir: Path, slug: str) -> RegionContent:
     locations = reader.read(folder / "locations.yaml", LocationsFile)
     services = [reader.read(path, ServicesFile) for path in _service_files(folder)]
     translations = _translations(reader, folder)
+    upkeep = reader.read(folder / UPKEEP, UpkeepFile) if (folder / UPKEEP).exists() else UpkeepFile()
     reader.finish()
-    if region is None or places is None or organizations is None or locations is None:
+    if upkeep is None or region is None or places is None or organizations is None or locations is None:
         raise AssertionError("`finish` raises when a file could not be read")
     content = RegionContent(
         region=region,
@@ -291,6 +295,7 @@ def read_region(content_dir: Path, slug: str) -> RegionContent:
         services=tuple(service for file in services if file for service in file.services),
         translations=translations,
         taxonomies=taxonomies,
+        upkeep=upkeep,
         fingerprint=fingerprint,
         origins=reader.origins,
     )

@@ -5,7 +5,7 @@ One region is one folder `content/regions/<region>/`; the vocabularies shared by
 explains the files to people; this module is what a file is checked against.
 """
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -277,6 +277,52 @@ class PlacesFile(Record):
     places: Annotated[tuple[PlaceRecord, ...], Field(min_length=1)]
     neighbours: tuple[NeighbourRecord, ...] = ()
     shared_postal_codes: tuple[SharedPostalCode, ...] = ()
+
+
+class ReviewRecord(Record):
+    service: Slug
+    days: Annotated[int, Field(ge=1)] | None = None
+    due: date | None = None
+
+
+class CapacityRecord(Record):
+    service: Slug
+    capacity: Literal["free", "few", "full"]
+    until: date | None = None
+    said_at: datetime
+
+
+class FormerAddressRecord(Record):
+    entity: Literal["organization", "service"]
+    slug: Slug
+    now: Slug
+    """Slug of the entry it was merged into."""
+
+
+class TriedCaseRecord(Record):
+    title: ShortText
+    answers: dict[str, tuple[str, ...]]
+    kind: Code
+
+
+class WordingRecord(Record):
+    text: str
+    """Of the questionnaire or the rules, as the files have it."""
+    instead: str
+
+
+class UpkeepFile(Record):
+    """Set in the admin pages; taken over when a region is loaded for the first time, or with `--force`."""
+
+    reviews: tuple[ReviewRecord, ...] = ()
+    capacity: tuple[CapacityRecord, ...] = ()
+    former_addresses: tuple[FormerAddressRecord, ...] = ()
+    logo: str | None = None
+    """SVG."""
+    synonyms: dict[str, dict[Language, tuple[ShortText, ...]]] = Field(default_factory=dict)
+    """Concept → language → words that coordinators added."""
+    cases: tuple[TriedCaseRecord, ...] = ()
+    wordings: tuple[WordingRecord, ...] = ()
 
 
 class TermRecord(Record):

@@ -35,6 +35,12 @@ from portal.clearing.routing import ELSEWHERE, Decision
 from portal.clearing.schema import SAFETY_KINDS, Question, Rule
 
 MAX_QUESTIONS: Final = 8
+HARMLESS: Final = frozenset({("crisis", "no"), ("tonight", "yes"), ("tonight", "no_answer")})
+"""Answers to questions about safety that mean no danger. Every other one has to be marked `safety`."""
+NEVER_TOLD: Final = frozenset(
+    {"behinderung", "krise", "polizei_gericht", "psyche", "schutz_gewalt", "schwanger_kind", "sucht"}
+)
+"""Topics of health, violence and trouble with the police: no office is told an answer about them (Art. 9, 10 GDPR)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,9 @@ def check(
         *exploration.path_problems(),
         *exploration.rule_problems(),
         *exploration.option_problems(),
+        *exploration.because_problems(),
+        *_safety_problems(clearing),
+        *_told_problems(clearing),
         *_translation_problems(clearing, translations or {}, complete_languages),
         *_desk_problems(exploration.kinds, desk_for, places),
     ]
@@ -169,7 +178,7 @@ class _Exploration:
         self.variants = variants
         self.layers: list[list[_State]] = [[] for _ in range(len(self.questions) + 1)]
         self.kinds: set[str] = set(self.router.companions.values())
-        self._fired: set[str] = set()
+        self._shown: set[str] = set()
         self._found: dict[tuple[str, str], Problem] = {}
         self._place = self._place_formulas()
         self._choices = self._choice_classes()
@@ -401,11 +410,10 @@ class _Exploration:
         if primary is None:
             self._problem("no_primary", "", f"no rule gives a first contact for: {self._example(state)}")
             return
-        self._fired.update(decision.rules)
         kind = ELSEWHERE if decision.elsewhere else primary.kind
-        self.kinds.add(kind)
-        self.kinds.add(primary.kind)
-        self.kinds.update(beside for beside, _ in self.router.beside(decision, bits, None))
+        beside = self.router.beside(decision, bits, None)
+        self._shown.update(_rules_shown(decision, beside))
+        self.kinds |= {kind, primary.kind, *(other for other, _ in beside)}
         if kind not in SAFETY_KINDS and holds(self.clearing.danger, state.bits):
             self._problem(
                 "safety_not_on_top",
@@ -444,8 +452,43 @@ class _Exploration:
 
     def rule_problems(self) -> Iterable[Problem]:
         for rule in self.all_rules:
-            if rule.id not in self._fired:
+            if rule.id not in self._shown:
                 yield Problem("dead_rule", f"rule {rule.id} is never the first contact and never beside it")
+
+    def because_problems(self) -> Iterable[Problem]:
+        """Results that could not name one of the answers they came from.
+
+        Answers that lead to the same state may be named or not, so the ones that are not are followed
+        by themselves. Whom it is about is no answer to what it is about.
+        """
+        plain = sum(
+            option.bit
+            for question in self.questions[1:]
+            for option in question.all_options
+            if not option.special
+        )
+        nameable = {audience: self.router.nameable(audience) for audience in self.clearing.audiences}
+        silent = dict.fromkeys(self.layers[0], 0)
+        told: set[str] = set()
+        for layer in self.layers:
+            for state in layer:
+                if state not in silent:
+                    continue
+                given = silent[state]
+                rule = self.router.decide(given | state.variant.bits, state.variant.rules).primary
+                if given & plain and rule is not None and rule.id not in told:
+                    told.add(rule.id)
+                    yield Problem(
+                        "no_because",
+                        f"rule {rule.id} cannot say which answers led to it: {self._example(state, given)}",
+                    )
+                for same, child in state.children:
+                    for bits in same:
+                        reader = self.clearing.flow.audience(bits) if state.position == 0 else state.audience
+                        if bits & nameable[reader]:
+                            continue
+                        if child not in silent or (given | bits) & plain:
+                            silent[child] = given | bits
 
     def option_problems(self) -> Iterable[Problem]:
         """Compares what follows from each option with what follows from "dont_know"."""
@@ -489,8 +532,9 @@ class _Exploration:
         """Number states so that equal numbers mean: same questions ahead, same outcomes."""
         for state in self.layers[-1]:
             decision, bits = self._decide(state)
-            beside = tuple(kind for kind, _ in self.router.beside(decision, bits, None))
-            state.behaviour = self._behaviour(("end", decision.rules, beside))
+            beside = self.router.beside(decision, bits, None)
+            kinds = tuple(kind for kind, _ in beside)
+            state.behaviour = self._behaviour(("end", _rules_shown(decision, beside), kinds))
         for question, layer in zip(reversed(self.questions), reversed(self.layers[:-1]), strict=True):
             for state in layer:
                 ahead = tuple((bits, child.behaviour) for same, child in state.children for bits in same)
@@ -498,6 +542,12 @@ class _Exploration:
 
     def _behaviour(self, signature: object) -> int:
         return self._behaviours.setdefault(signature, len(self._behaviours))
+
+
+def _rules_shown(decision: Decision, beside: Iterable[tuple[str, Rule | None]]) -> tuple[str, ...]:
+    """Those whose words a reader sees: a rule that fires can still be left out beside the first contact."""
+    speakers = (decision.elsewhere, decision.primary, *(speaker for _, speaker in beside))
+    return tuple(rule.id for rule in speakers if rule is not None)
 
 
 def _canonical(rules: Iterable[_RuleLeft]) -> _Rules:
@@ -522,6 +572,36 @@ def _canonical(rules: Iterable[_RuleLeft]) -> _Rules:
         elif rule.kind != ELSEWHERE:
             undecided = True
     return tuple(kept)
+
+
+def _safety_problems(clearing: Clearing) -> Iterable[Problem]:
+    """The proof of "safety on top" rests on marks; here a mark that is missing or promises too much is found."""
+    for rule in clearing.rules:
+        if rule.safety and rule.kind not in SAFETY_KINDS:
+            yield Problem(
+                "unsafe_safety_rule",
+                f"rule {rule.id} is marked safety and leads to {rule.kind}, which is no safety contact",
+            )
+    for question in clearing.questions:
+        for option in question.all_options:
+            if question.step != "safety" or option.safety or (question.id, option.id) in HARMLESS:
+                continue
+            yield Problem(
+                "unmarked_danger",
+                f"question {question.id}, option {option.id} is neither marked safety nor among the harmless answers",
+            )
+
+
+def _told_problems(clearing: Clearing) -> Iterable[Problem]:
+    for question in clearing.questions:
+        for option in question.all_options:
+            topics = sorted(NEVER_TOLD.intersection(option.topics))
+            if option.told and topics:
+                yield Problem(
+                    "sensitive_answer_told",
+                    f"question {question.id}, option {option.id} is about {', '.join(topics)} and could be told "
+                    f"to an office: it needs told: false",
+                )
 
 
 def _translation_problems(

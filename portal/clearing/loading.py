@@ -303,7 +303,9 @@ def _question(
     file, where = QUESTIONNAIRE_FILE, f"question {spec.id}"
     audiences: tuple[str, ...] = AUDIENCES if entrance is None else tuple(spec.audiences)
     options = tuple(
-        _option(option, bits[option.id], audiences, f"{where} › {option.id}", position == 0, texts)
+        _option(
+            option, bits[option.id], audiences, f"{where} › {option.id}", position == 0, texts, told=spec.told
+        )
         for option in option_specs
     )
     condition = TRUE if spec.when is None else _condition(spec.when, vocabulary, file, f"{where} › when")
@@ -384,7 +386,14 @@ def _read_by(entrance: Question, audiences: Iterable[str]) -> Formula:
 
 
 def _option(
-    spec: OptionSpec, bit: int, audiences: tuple[str, ...], where: str, entrance: bool, texts: _Texts
+    spec: OptionSpec,
+    bit: int,
+    audiences: tuple[str, ...],
+    where: str,
+    entrance: bool,
+    texts: _Texts,
+    *,
+    told: bool,
 ) -> Option:
     file = QUESTIONNAIRE_FILE
     if spec.text is None:
@@ -418,6 +427,7 @@ def _option(
         topics=tuple(spec.topics),
         safety=spec.safety,
         same_as_unknown=spec.same_as_unknown,
+        told=told if spec.told is None else spec.told,
     )
 
 
@@ -432,6 +442,9 @@ def _kinds(spec: RoutingSpec, texts: _Texts) -> dict[str, ContactKind]:
             ),
             say=texts.wording(
                 about.say, AUDIENCES, ROUTING_FILE, f"kind {kind} › say", "words to read out when calling"
+            ),
+            why_not=texts.optional(
+                about.why_not, AUDIENCES, ROUTING_FILE, f"kind {kind} › why_not", f"why {kind} is not first"
             ),
             place_counts=about.place_counts,
             law=about.law,

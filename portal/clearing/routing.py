@@ -6,7 +6,7 @@ The order of the rule file is the law of this module; nothing here weighs or sco
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -16,6 +16,8 @@ from portal.clearing.schema import (
     PERSONAL_PLACES,
     ContactKind,
     Need,
+    Option,
+    Question,
     Rule,
     Said,
     Switch,
@@ -42,6 +44,8 @@ class Outcome:
     because: tuple[Said, ...]
     why_not: tuple[WhyNot, ...]
     safety: bool
+    gives_away: bool = False
+    """The first contact rests on an answer that no office is told: to name it would be to tell that answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Router:
             for question in flow.questions
             for audience in question.audiences
             for option in question.options(audience)
-            if not option.special and option.said(audience)
+            if option.said(audience)
         }
 
     def active_rules(self, today: date) -> tuple[Rule, ...]:
@@ -159,6 +163,7 @@ class Router:
             primary = self._need_elsewhere(decision.elsewhere, rule, audience)
         else:
             primary = rule.needs[audience]
+        rested_on = tuple(self._rested_on(path, decision))
         beside = [
             speaker.needs[audience] if speaker else self._need_beside(kind, rule.id, audience)
             for kind, speaker in self.beside(decision, bits, self.companions.get(audience))
@@ -171,13 +176,10 @@ class Router:
             rules=decision.rules,
             audience=audience,
             said=self._said(path),
-            because=self._because(path, decision),
-            why_not=tuple(
-                WhyNot(entry.kind, entry.wording(audience))
-                for entry in rule.why_not
-                if entry.test is None or entry.test(bits)
-            ),
+            because=self._because(rested_on, audience) or self._said_of_topic(path) or self._said(path),
+            why_not=self._why_not(rule, bits, audience, beside[:MAX_ALSO]),
             safety=rule.safety,
+            gives_away=any(not option.told for _question, option in rested_on),
         )
 
     def beside(self, decision: Decision, bits: int, companion: str | None) -> list[tuple[str, Rule | None]]:
@@ -246,17 +248,42 @@ class Router:
                     said.append(label)
         return tuple(said)
 
-    def _because(self, path: Path, decision: Decision) -> tuple[Said, ...]:
+    def _because(self, answers: Iterable[tuple[Question, Option]], audience: str) -> tuple[Said, ...]:
+        labels = (self._labels.get((question.position, option.bit, audience)) for question, option in answers)
+        return tuple(label for label in labels if label is not None)
+
+    def _said_of_topic(self, path: Path) -> tuple[Said, ...]:
+        """What a contact rests on that was only right because nothing nearer was."""
+        topics = {step.question.id for step in path.steps if step.question.step == "topic"}
+        return tuple(said for said in self._said(path) if said.question_id in topics)
+
+    def _why_not(self, rule: Rule, bits: int, audience: str, beside: Iterable[Need]) -> tuple[WhyNot, ...]:
+        """What the rule says, or else one sentence about the first contact beside it that has one."""
+        own = tuple(
+            WhyNot(entry.kind, entry.wording(audience))
+            for entry in rule.why_not
+            if entry.test is None or entry.test(bits)
+        )
+        if own:
+            return own
+        for need in beside:
+            wording = self.kinds[need.kind].why_not
+            if wording is not None:
+                return (WhyNot(need.kind, wording(audience)),)
+        return ()
+
+    def nameable(self, audience: str) -> int:
+        """Bits of the options that a result can name to this reader as its grounds."""
+        return sum(bit for _position, bit, reader in self._labels if reader == audience)
+
+    def _rested_on(self, path: Path, decision: Decision) -> Iterator[tuple[Question, Option]]:
+        """The answers that made the first contact the first."""
         assert decision.primary is not None
         rules = [decision.primary] if decision.elsewhere is None else [decision.primary, decision.elsewhere]
-        because = []
         for step in path.steps:
-            position = step.question.position
             for option in step.chosen:
-                label = self._labels.get((position, option.bit, path.audience))
-                if label is not None and any(rule.rests_on(position, option.bit) for rule in rules):
-                    because.append(label)
-        return tuple(because)
+                if any(rule.rests_on(step.question.position, option.bit) for rule in rules):
+                    yield step.question, option
 
 
 def _change_dates(rules: tuple[Rule, ...]) -> list[date]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from portal.clearing.conditions import Formula, Test
 
@@ -112,6 +112,8 @@ class OptionSpec(_Spec):
     """This answer leads where "dont_know" leads, on purpose: the plain "no" of a question."""
     topics: list[Identifier] = Field(default_factory=list)
     """Topics of the catalogue whose offers fit this answer."""
+    told: bool | None = None
+    """False: never offered among what an office is told. Left out: as the question says."""
 
 
 class VariantSpec(_Spec):
@@ -134,6 +136,14 @@ class QuestionSpec(_Spec):
     place_counts: PlaceCounts | None = None
     options: list[OptionSpec]
     variants: list[VariantSpec] = Field(default_factory=list)
+    told: bool = True
+    """False: no answer to it is ever offered among what an office is told."""
+
+    @model_validator(mode="after")
+    def _kept_as_a_whole(self) -> Self:
+        if not self.told and any(option.told is not None for option in self.options):
+            raise ValueError("is told to nobody, so none of its options can say otherwise or the same again")
+        return self
 
 
 class QuestionnaireSpec(_Spec):
@@ -181,6 +191,8 @@ class RuleSpec(_Spec):
 class KindSpec(_Spec):
     reason: TextSpec
     say: TextSpec
+    why_not: TextSpec | None = None
+    """Why it stands beside the first contact and is not the first, whatever that is; for rules that say nothing nearer."""
     place_counts: PlaceCounts
     law: str | None = None
 
@@ -240,6 +252,8 @@ class Option:
     safety: bool
     same_as_unknown: bool
     topics: tuple[str, ...]
+    told: bool
+    """Whether somebody may pick it to be told to an office."""
 
     def text(self, audience: str) -> str:
         return self.wording(audience)
@@ -423,6 +437,7 @@ class ContactKind:
 
     reason: Wording
     say: Wording
+    why_not: Wording | None
     place_counts: str
     law: str | None
 

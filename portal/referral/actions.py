@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlmodel import Session, col
 
 from portal.accounts.tokens import new_token
@@ -22,7 +22,11 @@ from portal.referral.lifecycle import LIVE, Move, MoveNotAllowed, target
 from portal.referral.models import (
     Actor,
     Appointment,
+    AppointmentAnswer,
     AppointmentState,
+    CaseTalk,
+    CaseTalkIdea,
+    Channel,
     Consent,
     ConsentKind,
     GivenHow,
@@ -37,6 +41,7 @@ from portal.referral.models import (
 from portal.referral.personal import Agreed, Meeting, Person
 from portal.referral.promise import WorkingDays
 from portal.referral.sealing import Keyring, Sealer
+from portal.referral.silence import SIGNS
 
 DRAFT_HOLDS = timedelta(hours=1)
 PREPARED_HOLDS = timedelta(minutes=30)
@@ -222,6 +227,8 @@ def withdraw(session: Session, referral: Referral, *, now: datetime) -> None:
     """
     concerned = {referral.organization_id, *_organizations_with_consent(session, referral)}
     was_live = Status(referral.status) in LIVE
+    if was_live:
+        _count_if_broken(session, referral, now=now)
     erase_at = min(referral.erase_at, now + TOLD_FOR)
     _move(session, referral, Move.WITHDRAW, Actor.YOUNG_PERSON, now=now, erase_at=erase_at, **_closed(now))
     erase_personal(session, referral, now=now, withdrawn=True)
@@ -295,11 +302,15 @@ def release(session: Session, referral: Referral, by: Counsellor, *, now: dateti
 
 
 def accept(session: Session, referral: Referral, by: Counsellor, *, now: datetime) -> None:
-    """Raises NotYourTeam, MoveNotAllowed; Changed when a colleague was quicker."""
+    """Nobody is asked any more whether another team may take over because this one was full or away.
+
+    Raises NotYourTeam, MoveNotAllowed; Changed when a colleague was quicker.
+    """
     _of_team(referral, by)
     if referral.claimed_by not in (None, by.user_id):
         raise Changed
-    _move(session, referral, Move.ACCEPT, Actor.COUNSELLOR, by=by, now=now, claimed_by=by.user_id)
+    answered = _NO_PROPOSAL if proposed_by_system(session, referral) else {}
+    _move(session, referral, Move.ACCEPT, Actor.COUNSELLOR, by=by, now=now, claimed_by=by.user_id, **answered)
     counts.add(session, referral.region, referral.organization_id, "accepted", now=now)
     notices.to_person(session, referral, "person.accepted", now=now)
 
@@ -358,12 +369,24 @@ def contact(
 ) -> None:
     """They spoke or wrote with each other. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
+    _in_contact(session, referral, Actor.COUNSELLOR, by=by, days=days, now=now)
+
+
+def _in_contact(
+    session: Session,
+    referral: Referral,
+    actor: Actor,
+    *,
+    by: Counsellor | None = None,
+    days: WorkingDays,
+    now: datetime,
+) -> None:
     first = referral.first_contact_at is None
     _move(
         session,
         referral,
         Move.CONTACT,
-        Actor.COUNSELLOR,
+        actor,
         by=by,
         now=now,
         first_contact_at=referral.first_contact_at or now,
@@ -389,6 +412,8 @@ def complete(
     """End the case. `keep`: how long it stays readable. Raises NotYourTeam, MoveNotAllowed, Changed."""
     _of_team(referral, by)
     sealer = _sealer(keyring, referral, Move.COMPLETE, Actor.COUNSELLOR)
+    if outcome not in _THEY_MET:
+        _count_if_broken(session, referral, now=now, anyway=outcome is Outcome.NO_CONTACT)
     others = set(_organizations_with_consent(session, referral)) - {referral.organization_id}
     _move(
         session,
@@ -433,11 +458,13 @@ def message(
     by: Counsellor | None,
     days: WorkingDays,
     now: datetime,
+    working: Collection[Channel] = notices.ALWAYS_WORKING,
 ) -> Message:
     """Between the young person (`by` is None) and one team that has their consent.
 
-    The first message of a team that accepted is the first contact. Raises ConsentMissing, NotYourTeam,
-    MoveNotAllowed, Changed, ValueError for an empty or too long text.
+    The first message of a team that accepted is the first contact when the person is told of it, by the channels that
+    are `working` here; else not before they read it. Raises ConsentMissing, NotYourTeam, MoveNotAllowed, Changed,
+    ValueError for an empty or too long text.
     """
     if not text.strip() or len(text) > TEXT_AT_MOST:
         raise ValueError("a message has 1 to 2000 characters")
@@ -463,28 +490,55 @@ def message(
             session, referral, "referral.message", now=now, organization_id=organization_id, key=sent.id
         )
         return sent
-    answered = Status(referral.status) is Status.ACCEPTED or (
-        Status(referral.status) is Status.IN_PROGRESS and referral.alarm_at is not None
-    )
-    if organization_id == referral.organization_id and answered:
+    if (
+        organization_id == referral.organization_id
+        and _contact_is_awaited(referral)
+        and notices.is_told(session, keyring, referral, working)
+    ):
         contact(session, referral, by, days=days, now=now)
     notices.to_person(session, referral, "person.message", now=now, key=sent.id)
     return sent
 
 
-def read_messages(
-    session: Session, referral: Referral, *, organization_id: UUID | None, now: datetime
-) -> None:
-    """Mark as read: by a team what the person wrote to it, by the person (None) what all teams wrote."""
-    query = update(Message).where(col(Message.referral_id) == referral.id, col(Message.read_at).is_(None))
-    if organization_id is None:
-        query = query.where(col(Message.author) != Actor.YOUNG_PERSON.value)
-    else:
-        query = query.where(
-            col(Message.author) == Actor.YOUNG_PERSON.value, col(Message.organization_id) == organization_id
+def _contact_is_awaited(referral: Referral) -> bool:
+    return Status(referral.status) is Status.ACCEPTED or (
+        Status(referral.status) is Status.IN_PROGRESS and referral.alarm_at is not None
+    )
+
+
+def read_by_team(session: Session, referral: Referral, organization_id: UUID, *, now: datetime) -> None:
+    """Mark as read what the person wrote to that team."""
+    session.execute(
+        update(Message)
+        .where(
+            col(Message.referral_id) == referral.id,
+            col(Message.read_at).is_(None),
+            col(Message.author) == Actor.YOUNG_PERSON.value,
+            col(Message.organization_id) == organization_id,
         )
-    session.execute(query.values(read_at=now))
+        .values(read_at=now)
+    )
     session.flush()
+
+
+def read_by_person(session: Session, referral: Referral, *, days: WorkingDays, now: datetime) -> None:
+    """Mark as read what all teams wrote. Of the responsible one it is the contact that was awaited. Raises Changed."""
+    wrote = set(
+        session.execute(
+            update(Message)
+            .where(
+                col(Message.referral_id) == referral.id,
+                col(Message.read_at).is_(None),
+                col(Message.author) != Actor.YOUNG_PERSON.value,
+            )
+            .values(read_at=now)
+            .returning(col(Message.organization_id)),
+            execution_options={"synchronize_session": False},
+        ).scalars()
+    )
+    session.flush()
+    if referral.organization_id in wrote and _contact_is_awaited(referral):
+        _in_contact(session, referral, Actor.YOUNG_PERSON, days=days, now=now)
 
 
 def propose_appointment(
@@ -534,6 +588,46 @@ def answer_appointment(
         key=appointment.id,
     )
     _tell_others(session, referral, appointment, "referral.appointment_answered", now=now)
+
+
+def join_appointment(
+    session: Session,
+    referral: Referral,
+    appointment: Appointment,
+    by: Counsellor,
+    *,
+    organization_id: UUID,
+    fits: bool,
+    now: datetime,
+) -> None:
+    """A team that takes part says whether a joint appointment suits it, and may change its mind while that is open.
+
+    Raises NotFound, NotYourTeam, ConsentMissing, MoveNotAllowed, Changed.
+    """
+    if appointment.referral_id != referral.id:
+        raise NotFound
+    if organization_id not in by.organizations:
+        raise NotYourTeam
+    if live_consent(session, referral, organization_id, now=now) is None:
+        raise ConsentMissing
+    open_ = appointment.state in (AppointmentState.PROPOSED, AppointmentState.AGREED)
+    if not open_ or not appointment.joint or appointment.organization_id == organization_id:
+        raise MoveNotAllowed(Move.JOIN_APPOINTMENT, Status(referral.status))
+    _move(session, referral, Move.JOIN_APPOINTMENT, Actor.COUNSELLOR, by=by, now=now, thread=organization_id)
+    session.merge(
+        AppointmentAnswer(
+            appointment_id=appointment.id, organization_id=organization_id, fits=fits, answered_at=now
+        )
+    )
+    session.flush()
+    notices.to_team(
+        session,
+        referral,
+        "referral.appointment_answered",
+        now=now,
+        organization_id=appointment.organization_id,
+        key=f"{appointment.id}:{organization_id}:{referral.version}",
+    )
 
 
 def cancel_appointment(
@@ -622,6 +716,7 @@ def agree_handover(
         keyring, referral, Move.AGREE_HANDOVER, Actor.COUNSELLOR if recorded_by else Actor.YOUNG_PERSON
     )
     former = referral.organization_id
+    _count_if_broken(session, referral, now=now)
     _move(
         session,
         referral,
@@ -794,6 +889,7 @@ def withdraw_joint(session: Session, referral: Referral, consent: Consent, *, no
 def expire(session: Session, referral: Referral, *, now: datetime) -> None:
     """The consent ran out before the case was closed. Raises MoveNotAllowed, Changed."""
     concerned = {referral.organization_id, *_organizations_with_consent(session, referral)}
+    _count_if_broken(session, referral, now=now)
     _move(session, referral, Move.EXPIRE, Actor.SYSTEM, now=now, erase_at=now + TOLD_FOR, **_closed(now))
     erase_personal(session, referral, now=now)
     counts.add(session, referral.region, referral.organization_id, "expired", now=now)
@@ -816,6 +912,27 @@ def offer_other_desk(session: Session, referral: Referral, desk: Desk, *, now: d
         proposed_organization_id=desk.organization_id,
     )
     notices.to_person(session, referral, "person.handover", now=now)
+
+
+def take_offer_back(session: Session, referral: Referral, *, now: datetime) -> None:
+    """The team can take somebody again, and nobody answered `offer_other_desk`. Raises MoveNotAllowed, Changed."""
+    _move(session, referral, Move.TAKE_OFFER_BACK, Actor.SYSTEM, now=now, **_NO_PROPOSAL)
+
+
+def proposed_by_system(session: Session, referral: Referral) -> bool:
+    """Whether the desk that waits for the young person's word comes from `offer_other_desk`."""
+    if referral.proposed_organization_id is None:
+        return False
+    by = session.execute(
+        select(col(ReferralEvent.actor))
+        .where(
+            col(ReferralEvent.referral_id) == referral.id,
+            col(ReferralEvent.move).in_((Move.PROPOSE_HANDOVER.value, Move.REJECT.value)),
+        )
+        .order_by(col(ReferralEvent.id).desc())
+        .limit(1)
+    ).scalar()
+    return by == Actor.SYSTEM
 
 
 def escalate(session: Session, referral: Referral, level: int, *, now: datetime) -> None:
@@ -852,6 +969,30 @@ def erase_personal(session: Session, referral: Referral, *, now: datetime, withd
     )
     session.execute(delete(Notice).where(col(Notice.referral_id) == referral.id, col(Notice.to_person)))
     session.flush()
+    erase_talks(session, [referral.id], now=now)
+
+
+def erase_talks(session: Session, begun_from: Collection[UUID] | Select[Any], *, now: datetime) -> None:
+    """What colleagues wrote about these referrals. What is left tells those who took part that nothing is."""
+    talks = (
+        session.execute(
+            select(CaseTalk)
+            .where(col(CaseTalk.referral_id).in_(begun_from))
+            .order_by(col(CaseTalk.id))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        .scalars()
+        .all()
+    )
+    for talk in talks:
+        talk.referral_id = talk.key_sealed = talk.sheet_sealed = None
+        talk.ended_at = talk.ended_at or now
+        talk.erase_at = min(talk.erase_at, now + TOLD_FOR)
+        talk.version += 1
+        session.add(talk)
+    session.flush()
+    session.execute(delete(CaseTalkIdea).where(col(CaseTalkIdea.case_talk_id).in_([one.id for one in talks])))
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------
@@ -1047,19 +1188,54 @@ def _of_team(referral: Referral, by: Counsellor) -> None:
         raise NotYourTeam
 
 
+_THEY_MET = frozenset(
+    {
+        Outcome.ARRIVED,
+        Outcome.ADVICE_GIVEN,
+        Outcome.IN_TRAINING,
+        Outcome.IN_WORK,
+        Outcome.BACK_AT_SCHOOL,
+        Outcome.BENEFIT_APPLIED,
+    }
+)
+"""Ends of which nobody noted the first contact, though there was one: on which day is not known."""
+
+
+def _count_if_broken(session: Session, referral: Referral, *, now: datetime, anyway: bool = False) -> None:
+    """The team was not in contact and never will be: the measured promise counts that as later than everything.
+
+    Not where it ends up to the promised day (unless `anyway`), or where the team had said by then that it is not the
+    right one. Days are those of UTC here: an hour or two in favour of the team.
+    """
+    if referral.first_contact_at is not None or referral.due_date is None:
+        return
+    until = now
+    if Status(referral.status) is Status.REJECTED:
+        until = _rejected_at(session, referral) or now
+    if anyway or until.date() > referral.due_date:
+        counts.add(session, referral.region, referral.organization_id, promise.NEVER, now=now)
+
+
+def _rejected_at(session: Session, referral: Referral) -> datetime | None:
+    found: datetime | None = session.execute(
+        select(col(ReferralEvent.at))
+        .where(col(ReferralEvent.referral_id) == referral.id, col(ReferralEvent.move) == Move.REJECT.value)
+        .order_by(col(ReferralEvent.id).desc())
+        .limit(1)
+    ).scalar()
+    return found
+
+
 def _due(session: Session, organization_id: UUID, days: WorkingDays, now: datetime) -> date:
     team = session.get(Team, organization_id)
     return days.after(days.today(now), team.promise_days if team else 3)
 
 
+_NO_PROPOSAL: dict[str, Any] = {"proposed_service_id": None, "proposed_organization_id": None}
+
+
 def _closed(now: datetime) -> dict[str, Any]:
-    return {
-        "ended_at": now,
-        "claimed_by": None,
-        "proposed_service_id": None,
-        "proposed_organization_id": None,
-        "alarm_at": None,
-    }
+    return {"ended_at": now, "claimed_by": None, "alarm_at": None, **_NO_PROPOSAL}
 
 
 def _move(
@@ -1080,6 +1256,9 @@ def _move(
     former = referral.organization_id
     before = Status(referral.status)
     after = target(before, move, actor)
+    signs = actor is Actor.COUNSELLOR and move in SIGNS and thread in (None, former)
+    if before is Status.IN_PROGRESS and signs:
+        values.setdefault("escalation", 0)
     moved = session.execute(
         update(Referral)
         .where(col(Referral.id) == referral.id, col(Referral.version) == referral.version)

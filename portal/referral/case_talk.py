@@ -1,7 +1,8 @@
 """Colleagues talk about a case that nobody could recognise ("Kollegiale Fallberatung"), in six steps.
 
 The steps are those of Tietze, Kollegiale Beratung (2003). Nothing of a referral is copied here: a talk knows at most
-which one it began with, and every text is held against what was told there.
+which one it began with, and every text is held against what was told there. When that referral is erased, so is what
+was written here (`actions.erase_talks`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -133,7 +134,8 @@ class ListedTalk:
     talk: CaseTalk
     part: Part
     joined: bool
-    title: str = field(repr=False)
+    title: str | None = field(repr=False)
+    """None: the case is erased."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -154,7 +156,12 @@ def mine(
         .order_by(col(CaseTalk.ended_at).is_not(None), col(CaseTalk.created_at).desc(), col(CaseTalk.id))
     )
     return [
-        ListedTalk(talk, Part(row.role), row.joined_at is not None, _sheet(keyring, talk).title)
+        ListedTalk(
+            talk,
+            Part(row.role),
+            row.joined_at is not None,
+            None if talk.key_sealed is None else _sheet(keyring, talk).title,
+        )
         for talk, row in rows
     ]
 
@@ -162,7 +169,7 @@ def mine(
 def view(
     session: Session, keyring: Keyring, talk_id: UUID, user_id: UUID, *, region: str, now: datetime
 ) -> TalkView:
-    """Raises NotFound for everybody who is not a participant, CannotOpen."""
+    """Raises NotFound for everybody who is not a participant, Erased, CannotOpen."""
     talk = session.get(CaseTalk, talk_id)
     if talk is None or talk.region != region or talk.erase_at <= now:
         raise NotFound
@@ -249,10 +256,12 @@ def create(
     now: datetime,
     today: date,
     referral_id: UUID | None = None,
+    no_names: Collection[str] = (),
 ) -> CaseTalk:
     """A talk with its presenter, from nothing or from a referral of the presenter's team.
 
-    Raises Refused; NotYourTeam, ConsentMissing for a referral that the team may not read now.
+    `no_names` here and below: see `recognising.refusals`. Raises Refused; NotYourTeam, ConsentMissing for a referral
+    that the team may not read now.
     """
     names: tuple[str, ...] = ()
     if referral_id is not None:
@@ -260,7 +269,7 @@ def create(
         if told.agreed is None or told.referral.region != region:
             raise ConsentMissing
         names = _names(told.agreed)
-    _must_be_anonymous(_fields(sheet), names, today)
+    _must_be_anonymous(_fields(sheet), names, today, no_names)
     before = _just_made(session, keyring, sheet, by, referral_id, since=now - TWICE)
     if before is not None:
         return before
@@ -320,10 +329,11 @@ def rewrite(
     *,
     now: datetime,
     today: date,
+    no_names: Collection[str] = (),
 ) -> None:
     """The presenter says it better, or without what slipped in. Raises Refused, NotYourPart, Changed."""
     _part(session, talk, user_id, {Part.PRESENTER})
-    _must_be_anonymous(_fields(sheet), _names_of(session, keyring, talk, now=now), today)
+    _must_be_anonymous(_fields(sheet), _names_of(session, keyring, talk, now=now), today, no_names)
     _change(session, talk, sheet_sealed=sheet.seal(_sealer(keyring, talk), "sheet"))
 
 
@@ -439,6 +449,7 @@ def add_idea(
     *,
     now: datetime,
     today: date,
+    no_names: Collection[str] = (),
 ) -> CaseTalkIdea:
     """From everybody but the presenter, who listens. Raises Refused, NotYourPart; ValueError for too much or nothing.
 
@@ -448,7 +459,7 @@ def add_idea(
     _part(session, talk, user_id, set(Part) - {Part.PRESENTER})
     if not text or len(text) > IDEA_AT_MOST:
         raise ValueError("an idea is a sentence or two")
-    _must_be_anonymous({"text": text}, _names_of(session, keyring, talk, now=now), today)
+    _must_be_anonymous({"text": text}, _names_of(session, keyring, talk, now=now), today, no_names)
     _hold(session, talk, Step.IDEAS)
     for one in _ideas(session, keyring, talk):
         if one.user_id == user_id and one.text == text:
@@ -502,6 +513,7 @@ def end(
     keep: timedelta,
     now: datetime,
     today: date,
+    no_names: Collection[str] = (),
 ) -> None:
     """With what was agreed, written down by those who lead or by the writer.
 
@@ -513,7 +525,8 @@ def end(
     agreed = tuple(line.strip() for line in next_steps if line.strip())
     if not agreed:
         raise ValueError("a talk ends with a next step")
-    _must_be_anonymous({"next_steps": "\n".join(agreed)}, _names_of(session, keyring, talk, now=now), today)
+    names = _names_of(session, keyring, talk, now=now)
+    _must_be_anonymous({"next_steps": "\n".join(agreed)}, names, today, no_names)
     sheet = CaseSheet(**{**_sheet(keyring, talk).model_dump(), "next_steps": agreed})
     _change(
         session,
@@ -531,9 +544,13 @@ def _fields(sheet: CaseSheet) -> dict[str, str]:
     return {name: getattr(sheet, name) for name in ("title", "question", "situation", "tried")}
 
 
-def _must_be_anonymous(texts: Mapping[str, str], names: Iterable[str], today: date) -> None:
+def _must_be_anonymous(
+    texts: Mapping[str, str], names: Iterable[str], today: date, no_names: Collection[str]
+) -> None:
     """Raises Refused."""
-    found = {name: refusals(text, today=today, names=names) for name, text in texts.items()}
+    found = {
+        name: refusals(text, today=today, names=names, no_names=no_names) for name, text in texts.items()
+    }
     if any(found.values()):
         raise Refused({name: tuple(findings) for name, findings in found.items() if findings})
 

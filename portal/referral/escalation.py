@@ -1,4 +1,5 @@
-"""Nobody is lost: what is overdue goes to the team, then to the coordinators; what turned full is offered elsewhere."""
+"""Nobody is lost: what is overdue or silent goes to the team, then to the coordinators; what turned full is offered
+elsewhere."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +8,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from portal.referral import actions, choosing
-from portal.referral.choosing import Availability, Desk
+from portal.referral import actions, choosing, silence
+from portal.referral.choosing import Desk
 from portal.referral.errors import Changed
 from portal.referral.lifecycle import LIVE, Move, MoveNotAllowed
 from portal.referral.models import Actor, Referral, ReferralEvent, Status
 from portal.referral.promise import WorkingDays
+from portal.referral.sealing import Keyring
 
 COORDINATORS_AFTER_DAYS = 1
 """Working days after the promised day. The team is told on the first of them, the coordinators on the next."""
@@ -23,6 +25,7 @@ may take over, and has not answered."""
 
 def run(
     session: Session,
+    keyring: Keyring,
     region: str,
     *,
     days: WorkingDays,
@@ -32,7 +35,8 @@ def run(
     """To be called every hour; calling it twice changes nothing. The caller commits.
 
     `next_desk` names the desk that may take over when a team turned full or away before it answered; it is proposed,
-    the young person decides. Returns how often what happened: `team`, `coordinators`, `expired`, `proposed`.
+    the young person decides. Returns how often what happened: `team`, `coordinators`, `expired`, `proposed`,
+    `taken_back`.
     """
     happened: Counter[str] = Counter()
     today = days.today(now)
@@ -47,22 +51,17 @@ def run(
                 actions.expire(session, referral, now=now)
                 happened["expired"] += 1
                 continue
-            level = _level(referral, days, now)
+            level = _level(session, keyring, referral, days, now)
             while referral.escalation < level:
                 actions.escalate(session, referral, referral.escalation + 1, now=now)
                 happened["team" if referral.escalation == 1 else "coordinators"] += 1
-            if (
-                Status(referral.status) is Status.REQUESTED
-                and referral.proposed_organization_id is None
-                and choosing.availability(
-                    session,
-                    Desk(referral.service_id, referral.organization_id),
-                    today=today,
-                    counting_open=False,
-                )
-                is not Availability.OPEN
-                and not _was_offered(session, referral)
-            ):
+            if Status(referral.status) is not Status.REQUESTED:
+                continue
+            if choosing.can_answer(session, referral, today=today):
+                if actions.proposed_by_system(session, referral):
+                    actions.take_offer_back(session, referral, now=now)
+                    happened["taken_back"] += 1
+            elif referral.proposed_organization_id is None and not _was_offered(session, referral):
                 desk = next_desk(referral)
                 if desk is not None and desk.organization_id != referral.organization_id:
                     actions.offer_other_desk(session, referral, desk, now=now)
@@ -74,23 +73,27 @@ def run(
 
 
 def _was_offered(session: Session, referral: Referral) -> bool:
-    """Asked once: whoever said no is not asked again every hour."""
-    return (
-        session.execute(
-            select(col(ReferralEvent.id)).where(
-                col(ReferralEvent.referral_id) == referral.id,
-                col(ReferralEvent.actor) == Actor.SYSTEM.value,
-                col(ReferralEvent.move) == Move.PROPOSE_HANDOVER.value,
-                col(ReferralEvent.at) >= referral.requested_at,
-            )
-        ).first()
-        is not None
-    )
+    """Asked once: whoever said no is not asked again every hour, unless the team came back in between."""
+    last = session.execute(
+        select(col(ReferralEvent.move))
+        .where(
+            col(ReferralEvent.referral_id) == referral.id,
+            col(ReferralEvent.actor) == Actor.SYSTEM.value,
+            col(ReferralEvent.move).in_((Move.PROPOSE_HANDOVER.value, Move.TAKE_OFFER_BACK.value)),
+            col(ReferralEvent.at) >= referral.requested_at,
+        )
+        .order_by(col(ReferralEvent.id).desc())
+        .limit(1)
+    ).scalar()
+    return last == Move.PROPOSE_HANDOVER
 
 
-def _level(referral: Referral, days: WorkingDays, now: datetime) -> int:
+def _level(session: Session, keyring: Keyring, referral: Referral, days: WorkingDays, now: datetime) -> int:
     """0, 1 or 2."""
-    if referral.first_contact_at is not None or referral.due_date is None:
+    if referral.first_contact_at is not None:
+        quiet = silence.quiet_days(session, keyring, referral, days=days, now=now)
+        return (quiet > silence.SILENT_AFTER_DAYS) + (quiet > silence.COORDINATORS_AFTER_DAYS)
+    if referral.due_date is None:
         return 0
     late = days.between(referral.due_date, days.today(now))
     if Status(referral.status) is Status.REJECTED and referral.proposed_organization_id is not None:

@@ -24,6 +24,8 @@ class Move(StrEnum):
     MESSAGE = "message"
     PROPOSE_APPOINTMENT = "propose_appointment"
     ANSWER_APPOINTMENT = "answer_appointment"
+    JOIN_APPOINTMENT = "join_appointment"
+    """Another team says whether a joint appointment suits it."""
     PROPOSE_HANDOVER = "propose_handover"
     AGREE_HANDOVER = "agree_handover"
     DECLINE_HANDOVER = "decline_handover"
@@ -36,6 +38,8 @@ class Move(StrEnum):
     ALARM = "alarm"
     EXPIRE = "expire"
     ESCALATE = "escalate"
+    TAKE_OFFER_BACK = "take_offer_back"
+    """The first team can take somebody again before anybody answered to another desk."""
 
 
 class MoveNotAllowed(Exception):
@@ -80,8 +84,9 @@ TABLE: dict[tuple[Status, Move], Rule] = {
     (Status.REJECTED, Move.ESCALATE): _rule(None, _SYSTEM),
     (Status.REJECTED, Move.WITHDRAW): _rule(Status.CANCELLED, _PERSON),
     (Status.REJECTED, Move.EXPIRE): _rule(Status.CANCELLED, _SYSTEM),
-    (Status.ACCEPTED, Move.CONTACT): _rule(Status.IN_PROGRESS, _TEAM),
-    (Status.IN_PROGRESS, Move.CONTACT): _rule(None, _TEAM),
+    (Status.REQUESTED, Move.TAKE_OFFER_BACK): _rule(None, _SYSTEM),
+    (Status.ACCEPTED, Move.CONTACT): _rule(Status.IN_PROGRESS, _TEAM, _PERSON),
+    (Status.IN_PROGRESS, Move.CONTACT): _rule(None, _TEAM, _PERSON),
     (Status.ACCEPTED, Move.NOTE_TRY): _rule(None, _TEAM),
     (Status.IN_PROGRESS, Move.NOTE_TRY): _rule(None, _TEAM),
     (Status.ACCEPTED, Move.COMPLETE): _rule(Status.COMPLETED, _TEAM),
@@ -100,6 +105,7 @@ TABLE: dict[tuple[Status, Move], Rule] = {
             (Move.MESSAGE, None, (_PERSON, _TEAM)),
             (Move.PROPOSE_APPOINTMENT, None, (_TEAM,)),
             (Move.ANSWER_APPOINTMENT, None, (_PERSON,)),
+            (Move.JOIN_APPOINTMENT, None, (_TEAM,)),
             (Move.PROPOSE_HANDOVER, None, (_TEAM, _COORDINATOR, _SYSTEM)),
             (Move.AGREE_HANDOVER, Status.REQUESTED, (_PERSON, _TEAM)),
             (Move.DECLINE_HANDOVER, None, (_PERSON,)),
@@ -111,7 +117,8 @@ TABLE: dict[tuple[Status, Move], Rule] = {
         )
     },
 }
-"""Where a team agrees for the young person (hand-over, joint), the consent was given in person and is recorded so."""
+"""Where a team agrees for the young person (hand-over, joint), the consent was given in person and is recorded so. Where
+the young person is in contact, they have read what the team wrote."""
 
 
 def target(status: Status, move: Move, actor: Actor) -> Status:

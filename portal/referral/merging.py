@@ -7,7 +7,17 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from portal.catalogue.models import Service
-from portal.referral.models import Appointment, Consent, Count, Message, Notice, Referral, ReferralEvent, Team
+from portal.referral.models import (
+    Appointment,
+    AppointmentAnswer,
+    Consent,
+    Count,
+    Message,
+    Notice,
+    Referral,
+    ReferralEvent,
+    Team,
+)
 
 _OF_ORGANIZATION = (
     (Referral, "organization_id"),
@@ -15,6 +25,7 @@ _OF_ORGANIZATION = (
     (Consent, "organization_id"),
     (Message, "organization_id"),
     (Appointment, "organization_id"),
+    (AppointmentAnswer, "organization_id"),
     (Notice, "organization_id"),
     (ReferralEvent, "organization_id"),
     (Team, "fallback_organization_id"),
@@ -31,6 +42,15 @@ def merged(session: Session, entity: str, *, gone: UUID, stays: UUID) -> None:
         _to_service(session, gone, stays)
     if entity != "organization":
         return
+    answered = select(col(AppointmentAnswer.appointment_id)).where(
+        col(AppointmentAnswer.organization_id) == stays
+    )
+    session.execute(
+        delete(AppointmentAnswer).where(
+            col(AppointmentAnswer.organization_id) == gone,
+            col(AppointmentAnswer.appointment_id).in_(answered.scalar_subquery()),
+        )
+    )
     _point_to(session, _OF_ORGANIZATION, gone, stays)
     of_both = select(col(Team.organization_id)).where(col(Team.organization_id) == stays)
     if session.execute(of_both).first() is None:

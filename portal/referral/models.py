@@ -173,7 +173,7 @@ class Referral(Table, table=True):
     alarm_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """ "Nobody has called": the coordinator knows; None again after the next contact."""
     escalation: int = 0
-    """0 nobody, 1 the team, 2 the coordinator was told that it is overdue."""
+    """0 nobody, 1 the team, 2 the coordinator was told that it is overdue, or after the first contact silent."""
     outcome: str | None = None
     worked: str | None = None
     """The young person's answer to "did it work?": yes, partly, no."""
@@ -259,6 +259,17 @@ class Appointment(Table, table=True):
     answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class AppointmentAnswer(Table, table=True):
+    """Whether a joint appointment suits a team that did not propose it."""
+
+    __tablename__ = "referral_appointment_answer"
+
+    appointment_id: UUID = Field(foreign_key="referral_appointment.id", ondelete="CASCADE", primary_key=True)
+    organization_id: UUID = Field(foreign_key="organization.id", ondelete="CASCADE", primary_key=True)
+    fits: bool
+    answered_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Notice(Table, table=True):
     """ "There is something for you", on its way. The address is looked up when it is sent, so none stands here."""
 
@@ -309,7 +320,8 @@ class Count(Table, table=True):
     month_date: date = Field(primary_key=True, sa_type=Date)
     """First day of the month."""
     measure: str = Field(primary_key=True)
-    """`requested`, `accepted`, `rejected`, `outcome:arrived`, `worked:yes`, `first_contact_days:2` …"""
+    """`requested`, `accepted`, `rejected`, `outcome:arrived`, `worked:yes`, `first_contact_days:2`,
+    `first_contact_days:never` …"""
     number: int = 0
 
 

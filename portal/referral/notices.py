@@ -4,14 +4,13 @@ No notice holds content or a name. The address is looked up at the moment of sen
 referral, and nowhere else.
 """
 
-import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from portal.accounts import posting
@@ -22,7 +21,8 @@ from portal.referral.models import Channel, Notice, Referral, Team
 from portal.referral.personal import Person
 from portal.referral.sealing import Keyring
 
-log = logging.getLogger("portal.referral")
+ALWAYS_WORKING = frozenset({Channel.MAIL})
+"""What needs no connector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Receiver:
 
 
 class Unreachable(Exception):
-    """This channel is not set up here: the next one that the person named is tried instead."""
+    """This channel is not set up here, or the address is refused: the next one that the person named is tried instead."""
 
 
 class Sender(Protocol):
@@ -71,6 +71,12 @@ def to_team(
     if team is not None and team.email:
         _write(session, key, referral, about, False, now, organization_id=organization_id)
         return
+    _to_counsellors(session, referral, about, organization_id, key=key, now=now)
+
+
+def _to_counsellors(
+    session: Session, referral: Referral, about: str, organization_id: UUID, *, key: str, now: datetime
+) -> None:
     counsellors = _counsellors(session, organization_id)
     if not counsellors:
         to_coordinators(session, referral, about, now=now, key=key)
@@ -85,6 +91,29 @@ def to_team(
             organization_id=organization_id,
             user_id=user_id,
         )
+
+
+def pass_on(session: Session, notice: Notice, *, now: datetime) -> None:
+    """To somebody who can be reached instead: of a team's mailbox to every counsellor, of the last counsellor to the
+    coordinators. Written once, however often it is asked for."""
+    referral = session.get(Referral, notice.referral_id) if notice.referral_id else None
+    if referral is None or notice.organization_id is None:
+        return
+    if notice.user_id is None:
+        _to_counsellors(session, referral, notice.about, notice.organization_id, key=notice.key, now=now)
+        return
+    to_all = notice.key.removesuffix(f":{notice.user_id}")
+    colleague = session.execute(
+        select(col(Notice.id)).where(
+            col(Notice.referral_id) == referral.id,
+            col(Notice.key).startswith(f"{to_all}:", autoescape=True),
+            col(Notice.user_id) != notice.user_id,
+            col(Notice.organization_id) == notice.organization_id,
+            col(Notice.failure).is_distinct_from(Unreachable.__name__),
+        )
+    ).first()
+    if colleague is None:
+        to_coordinators(session, referral, notice.about, now=now, key=to_all)
 
 
 def to_coordinators(
@@ -170,13 +199,9 @@ def receivers(session: Session, keyring: Keyring, notice: Notice) -> list[Receiv
         referral = session.get(Referral, notice.referral_id) if notice.referral_id else None
         if referral is None or referral.key_sealed is None or referral.person_sealed is None:
             return []
-        sealer = keyring.record(referral.id, referral.key_sealed)
-        person = Person.open(sealer, "person", referral.person_sealed)
-        known = {Channel.MAIL: person.mail, Channel.SMS: person.phone, Channel.MESSENGER: person.messenger}
+        person = _person(keyring, referral)
         return [
-            Receiver(channel, known[channel], referral.language, True)
-            for channel in person.channels
-            if known.get(channel)
+            Receiver(channel, address, referral.language, True) for channel, address in _addresses(person)
         ]
     if notice.user_id is not None:
         user = session.get(User, notice.user_id)
@@ -187,6 +212,37 @@ def receivers(session: Session, keyring: Keyring, notice: Notice) -> list[Receiv
     return [Receiver(Channel.MAIL, team.email, "de", False)] if team is not None and team.email else []
 
 
+def is_told(session: Session, keyring: Keyring, referral: Referral, working: Collection[Channel]) -> bool:
+    """Whether the young person learns that something is new: by a channel that is `working` here and did not fail the
+    last time, or because the private page is all that they want."""
+    person = _person(keyring, referral)
+    if set(person.channels) == {Channel.PAGE}:
+        return True
+    last = session.execute(
+        select(col(Notice.failure))
+        .where(
+            col(Notice.referral_id) == referral.id,
+            col(Notice.to_person),
+            col(Notice.sent_at).is_not(None),
+        )
+        .order_by(col(Notice.sent_at).desc())
+        .limit(1)
+    ).scalar()
+    return last != Unreachable.__name__ and any(
+        channel in working for channel, _address in _addresses(person)
+    )
+
+
+def _person(keyring: Keyring, referral: Referral) -> Person:
+    return Person.open(keyring.record(referral.id, referral.key_sealed), "person", referral.person_sealed)
+
+
+def _addresses(person: Person) -> list[tuple[Channel, str]]:
+    """To which a notice can go, in the order of wish."""
+    known = {Channel.MAIL: person.mail, Channel.SMS: person.phone, Channel.MESSENGER: person.messenger}
+    return [(channel, known[channel]) for channel in person.channels if known.get(channel)]
+
+
 def deliver(
     sessions: SessionFactory,
     keyring: Keyring,
@@ -195,7 +251,12 @@ def deliver(
     now: Callable[[], datetime],
     limit: int = 200,
 ) -> tuple[int, int]:
-    """Send what is due, to the first receiver that can be reached; returns (sent, failed)."""
+    """Send what is due, to the first receiver that can be reached; returns (sent, failed).
+
+    Where a professional cannot be reached, somebody else is told (`pass_on`); the notice fails and is tried again, so
+    that it is seen. A young person has the private page, and is not tried again; the failure stays for `is_told`.
+    """
+    unreached: list[UUID] = []
 
     def send(id_: UUID) -> None:
         # A session of its own for every notice, closed before the slow part: nothing stale, nothing locked.
@@ -203,15 +264,30 @@ def deliver(
             notice = session.get(Notice, id_)
             if notice is None:
                 return
-            about, found = notice.about, receivers(session, keyring, notice)
+            about, to_person, found = notice.about, notice.to_person, receivers(session, keyring, notice)
         for receiver in found:
             try:
                 sender.send(receiver, about, id_=id_)
             except Unreachable:
                 continue
             return
-        if any(not receiver.to_person for receiver in found):
-            # A young person has the private page; a team whose mailbox is gone would never know.
-            log.warning("notice %s: the mail address of a professional cannot be reached", id_)
+        if to_person:
+            if found:
+                unreached.append(id_)
+            return
+        with sessions() as session:
+            notice = session.get(Notice, id_)
+            if notice is not None:
+                pass_on(session, notice, now=now())
+                session.commit()
+        if found:
+            raise Unreachable
 
-    return posting.post(sessions, Notice, send, now=now, limit=limit)
+    done = posting.post(sessions, Notice, send, now=now, limit=limit)
+    if unreached:
+        with sessions() as session:
+            session.execute(
+                update(Notice).where(col(Notice.id).in_(unreached)).values(failure=Unreachable.__name__)
+            )
+            session.commit()
+    return done

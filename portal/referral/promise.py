@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date, datetime, timedelta, tzinfo
+from math import inf
 from statistics import median
 from uuid import UUID
 
@@ -15,6 +16,8 @@ SHOWN_FROM_CASES = 10
 """The measured promise is public only when it rests on so many cases."""
 MEASURED_DAYS = 365
 _PREFIX = "first_contact_days:"
+NEVER = f"{_PREFIX}never"
+"""Name of the count for a case that ended without the first contact: later than every other."""
 
 
 class WorkingDays:
@@ -50,13 +53,15 @@ def measure(days: int) -> str:
 
 
 def kept_days(session: Session, region: str, organization_id: UUID, *, today: date) -> float | None:
-    """Median working days until the first contact in the last year; None when there are too few cases."""
+    """Median working days until the first contact in the last year; None when there are too few cases, or when every
+    second person waited in vain."""
     since = today - timedelta(days=MEASURED_DAYS)
     found = counts.totals(session, region, {organization_id}, since=since).get(organization_id, Counter())
     days = [
-        int(name.removeprefix(_PREFIX))
+        inf if name == NEVER else int(name.removeprefix(_PREFIX))
         for name, number in found.items()
         if name.startswith(_PREFIX)
         for _ in range(number)
     ]
-    return median(days) if len(days) >= SHOWN_FROM_CASES else None
+    half = median(days) if len(days) >= SHOWN_FROM_CASES else inf
+    return half if half < inf else None

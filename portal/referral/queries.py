@@ -1,7 +1,7 @@
 """Who may read what of a referral. A team reads what a live consent names it for, and nothing else."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlmodel import Session, col
 
+from portal.catalogue.models import Organization, Service
 from portal.referral import codes
 from portal.referral.actions import Counsellor, live_consent
 from portal.referral.errors import NotFound, NotYourTeam
@@ -18,6 +19,7 @@ from portal.referral.lifecycle import ENDED, LIVE
 from portal.referral.models import (
     Actor,
     Appointment,
+    AppointmentAnswer,
     AppointmentState,
     Consent,
     ConsentKind,
@@ -129,7 +131,7 @@ def _pile(referral: Referral, unread: int, waiting: bool, *, today: date) -> Pil
     status = Status(referral.status)
     if status in ENDED:
         return Pile.ENDED
-    if is_overdue(referral, today=today) or referral.alarm_at is not None:
+    if is_overdue(referral, today=today) or is_silent(referral) or referral.alarm_at is not None:
         return Pile.OVERDUE
     if status is Status.REQUESTED:
         return Pile.NEW
@@ -152,9 +154,14 @@ def is_overdue(referral: Referral, *, today: date) -> bool:
     )
 
 
+def is_silent(referral: Referral) -> bool:
+    """The team was told that the young person has heard nothing for long; see `silence`."""
+    return Status(referral.status) is Status.IN_PROGRESS and referral.escalation > 0
+
+
 def at_coordinators(session: Session, region: str, *, today: date) -> list[Referral]:
-    """What needs somebody above the teams: no desk is known, nobody called, or overdue for too long. Labels and times;
-    nothing a person told."""
+    """What needs somebody above the teams: no desk is known, nobody called, overdue or silent for too long. Labels and
+    times; nothing a person told."""
     rows = session.execute(
         select(Referral)
         .where(
@@ -235,6 +242,8 @@ class ReadMessage:
 class ReadAppointment:
     appointment: Appointment
     meeting: Meeting = field(repr=False)
+    answers: Mapping[UUID, bool]
+    """Of a joint one by team: whether it suits. Those that did not answer are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,11 +369,32 @@ def for_person(session: Session, keyring: Keyring, referral: Referral) -> Person
 
 
 def export(session: Session, keyring: Keyring, referral: Referral, *, now: datetime) -> dict[str, Any]:
-    """Everything that is kept about the person, for themselves (Art. 15 and 20 GDPR); plain JSON values."""
+    """Everything that is kept about the person, for themselves (Art. 15 and 20 GDPR); plain JSON values.
+
+    Whoever received something of it stands there by name (Art. 15 (1) (c)), with every consent, message, appointment
+    and event.
+    """
     view = for_person(session, keyring, referral)
+    organizations = _names(
+        session,
+        Organization,
+        (
+            referral.organization_id,
+            *(consent.organization_id for consent, _agreed in view.consents),
+            *(one.message.organization_id for one in view.messages),
+            *(one.appointment.organization_id for one in view.appointments),
+            *(id_ for one in view.appointments for id_ in one.answers),
+            *(one.event.organization_id for one in view.events),
+        ),
+    )
+    services = _names(
+        session, Service, (referral.service_id, *(consent.service_id for consent, _agreed in view.consents))
+    )
     return {
         "made_at": now.isoformat(),
         "status": referral.status,
+        "organization": organizations.get(referral.organization_id),
+        "service": services.get(referral.service_id),
         "language": referral.language,
         "created_at": referral.created_at.isoformat(),
         "erased_at_the_latest": referral.erase_at.isoformat(),
@@ -372,7 +402,8 @@ def export(session: Session, keyring: Keyring, referral: Referral, *, now: datet
         "consents": [
             {
                 "kind": consent.kind,
-                "organization": str(consent.organization_id),
+                "organization": organizations.get(consent.organization_id),
+                "service": services.get(consent.service_id),
                 "given_at": consent.given_at.isoformat() if consent.given_at else None,
                 "given_how": consent.given_how,
                 "expires_at": consent.expires_at.isoformat() if consent.expires_at else None,
@@ -382,17 +413,31 @@ def export(session: Session, keyring: Keyring, referral: Referral, *, now: datet
             for consent, agreed in view.consents
         ],
         "messages": [
-            {"at": one.message.at.isoformat(), "from": one.message.author, "text": one.text}
+            {
+                "at": one.message.at.isoformat(),
+                "from": one.message.author,
+                "organization": organizations.get(one.message.organization_id),
+                "text": one.text,
+            }
             for one in view.messages
         ],
         "appointments": [
-            {"state": one.appointment.state, **one.meeting.model_dump(mode="json")}
+            {
+                "state": one.appointment.state,
+                "organization": organizations.get(one.appointment.organization_id),
+                "answers": [
+                    {"organization": organizations.get(id_), "fits": fits}
+                    for id_, fits in one.answers.items()
+                ],
+                **one.meeting.model_dump(mode="json"),
+            }
             for one in view.appointments
         ],
         "events": [
             {
                 "at": one.event.at.isoformat(),
                 "by": one.event.actor,
+                "organization": organizations.get(one.event.organization_id),
                 "move": one.event.move,
                 "status": one.event.to_status,
                 "note": one.note or None,
@@ -400,6 +445,14 @@ def export(session: Session, keyring: Keyring, referral: Referral, *, now: datet
             for one in view.events
         ],
     }
+
+
+def _names(
+    session: Session, of: type[Organization] | type[Service], ids: Iterable[UUID | None]
+) -> dict[UUID | None, str]:
+    """Of those the catalogue still has."""
+    rows = session.execute(select(col(of.id), col(of.name)).where(col(of.id).in_({*ids} - {None})))
+    return {row.id: row.name for row in rows}
 
 
 def consents_of(session: Session, referral: Referral) -> list[Consent]:
@@ -443,9 +496,16 @@ def _appointments(
                 and_(col(Appointment.joint), or_(open_now, col(Appointment.proposed_at) >= _given(consent))),
             )
         )
-    rows = session.execute(query.order_by(col(Appointment.proposed_at), col(Appointment.id))).scalars()
+    rows = session.execute(query.order_by(col(Appointment.proposed_at), col(Appointment.id))).scalars().all()
+    answers: dict[UUID, dict[UUID, bool]] = {row.id: {} for row in rows}
+    for one in session.execute(
+        select(AppointmentAnswer).where(col(AppointmentAnswer.appointment_id).in_(answers))
+    ).scalars():
+        answers[one.appointment_id][one.organization_id] = one.fits
     return tuple(
-        ReadAppointment(row, Meeting.open(sealer, f"appointment:{row.id}", row.details_sealed))
+        ReadAppointment(
+            row, Meeting.open(sealer, f"appointment:{row.id}", row.details_sealed), answers[row.id]
+        )
         for row in rows
     )
 

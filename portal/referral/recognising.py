@@ -5,12 +5,15 @@ Read word by word by people afterwards: this holds back what slips in, not what 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import cache
 
 import phonenumbers
+
+from portal.catalogue.first_names import first_names
 
 
 class Kind(StrEnum):
@@ -22,6 +25,8 @@ class Kind(StrEnum):
     BIRTH = "birth"
     CASE_NUMBER = "case_number"
     NAME = "name"
+    FIRST_NAME = "first_name"
+    """Borne by people, and yet it may be something else here: to be asked back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,14 @@ class Finding:
     passage: str = field(repr=False)
 
 
-def refusals(text: str, *, today: date, names: Iterable[str] = ()) -> list[Finding]:
-    """In the order of the text, without overlaps. `names` are those told in the referral, compared word by word."""
+def refusals(
+    text: str, *, today: date, names: Iterable[str] = (), no_names: Collection[str] = ()
+) -> list[Finding]:
+    """In the order of the text, without overlaps.
+
+    `names` are those told in the referral, compared word by word; `no_names` are passages of the kind `FIRST_NAME` of
+    which somebody said that they are none.
+    """
     found = sorted(
         (
             (start, start + len(text[start:end].rstrip(" .,-")), kind)
@@ -45,7 +56,14 @@ def refusals(text: str, *, today: date, names: Iterable[str] = ()) -> list[Findi
     for start, end, kind in found:
         if not kept or start >= kept[-1].end:
             kept.append(Finding(kind, start, end, text[start:end]))
-    return kept
+    harmless = {_folded(one) for one in no_names}
+    kept += (
+        Finding(Kind.FIRST_NAME, start, end, text[start:end])
+        for start, end in _first_names(text)
+        if _folded(text[start:end]) not in harmless
+        and all(end <= one.start or one.end <= start for one in kept)
+    )
+    return sorted(kept, key=lambda one: one.start)
 
 
 Passage = tuple[Kind, int, int]
@@ -79,6 +97,18 @@ _PATTERNS = (
     ),
     # Account names of messengers and networks.
     (Kind.NAME, re.compile(r"(?<![\w.@])@[^\W\d_][\w.]{2,}")),
+    (
+        Kind.NAME,
+        re.compile(
+            r"\b(?:insta(?:gram)?|snap(?:chat)?|tik\s?tok|whats\s?app|telegram|discord|signal|threema|facebook|skype|"
+            r"fb|wa)(?:-?(?:account|konto|name|profil))?"
+            r"(?:\s?(?:[:=]|(?:ist|heißt|lautet|als|unter|is)\b)\s?|\s)[„“\"‚‘]?"
+            r"(?:(?=[a-zäöü])(?=[\w.]*(?:[_\d#]|[a-z]\.[a-z]))[\w.#]{3,}"
+            r"|(?<=[:=]\s)(?!(?:ja|nein|kein\w*|nicht\w*|unbekannt|offen|gesperrt|nur|nutzt|schreibt|hat|ist|"
+            r"liest|aktiv|viel|vorhanden)\b)(?-i:[a-zäöü])\w{2,}(?=[,;.)]|\s*$|\s*\n))",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    ),
     # A number behind the word that announces one.
     (
         Kind.CASE_NUMBER,
@@ -130,6 +160,14 @@ _AT_SOMETHING = re.compile(
     rf"({_WORD})\s{_NUMBER}(?=\s*(?:$|[,;)\n]|\.\s|\.$))",
     re.MULTILINE,
 )
+_NEAR_SOMETHING = re.compile(
+    r"(?i:\b(?:am|an der|an den|im|in der|in den|zum|zur|auf der|auf dem|unter den|hinter der|hinter dem)\s"
+    r"(?!arbeits|wohnungs|stellen|schwarz|super|bau|floh|welt)\w{0,30}?"
+    r"(?:markt|kirche|bahnhof|park|anger|berg|hang|wall|tor|mühle|brunnen|teich|bach|hof|plan|mauer|burg|kreuz|dorf|feld|"
+    r"wiese|aue|kamp|brink|busch|wald|tal|winkel|höhe|kleers|rathaus|ziegelei|bleiche|linden?|eichen?|weinberg|kloster|"
+    r"siedlung|neustadt|altstadt)"
+    rf"\s{_NUMBER})\b(?!\s(?:[{_CAPITAL}]|mal\b|bis\b|oder\b|und\b|von\b|weitere|neue|verschiedene))"
+)
 _NO_STREETS = re.compile(
     r"(?:(?:arbeits|ausbildungs|praktikums|schul|studien|therapie|kita|kinder|wohn|wohnheim|betreuungs|förder|sitz|"
     r"schlaf|heim|pflege|kurs|maßnahme|einzel|gruppen)platz|"
@@ -160,6 +198,8 @@ def _streets(text: str) -> Iterator[Passage]:
     for match in _AT_SOMETHING.finditer(text):
         if not _NO_PLACES.fullmatch(match.group(1)):
             yield Kind.ADDRESS, *match.span()
+    for match in _NEAR_SOMETHING.finditer(text):
+        yield Kind.ADDRESS, *match.span()
 
 
 _TOWN = re.compile(rf"(?<![\d.,/-])(?:D-?\s?)?(\d{{5}})\s{{1,2}}({_WORD})")
@@ -263,3 +303,106 @@ def _named(text: str) -> Iterator[Passage]:
     for match in _TITLED.finditer(text):
         if not _NO_NAMES.fullmatch(match[1]):
             yield Kind.NAME, *match.span()
+
+
+_PERSON = re.compile(
+    r"\b(?:Klient|Mandant|Patient|Schüler|Kund|Auszubildende|Jugendliche|Freund)(?:in|r|n|en)?\s$|"
+    r"\b(?:Junge|Mädchen|Azubi|Sohn|Tochter|Bruder|Schwester|Cousin|Cousine|Onkel|Tante|Kumpel|Neffe|Nichte)\s$|"
+    r"\b(?:Klient(?:in)?|Schüler(?:in)?|Mutter|Vater|Eltern|Bruder|Schwester|Schwestern|Geschwister|Oma|Opa|Großeltern|"
+    r"Freund(?:in)?|Sohn|Tochter|Fall|Familie|Betreuer(?:in)?|Lehrer(?:in)?|Vormund|Kind)\s(?:von|namens|um)\s$",
+    re.IGNORECASE,
+)
+_NO_PERSON = re.compile(
+    r"\b(?:St\.|Sankt|Haus|Villa|Heim|Kinderheim|Café|Projekt|Programm|Stiftung|Verein|Wohngruppe|Kita|Hort|Klinik|"
+    r"Klinikum|Hotel|Firma|Bäckerei|Kirche|Schule|Gymnasium|Zentrum|Treff|Grundschule|Sekundarschule|Bad|App|Software|"
+    r"Straße|Fachstelle|Beratungsstelle|Familienzentrum|Jugendclub|Bus|Hund|Katze|Pferd|Sturm|Orkan|Gruppe|Modell|Marke)\s[„“\"‚‘]?$"
+)
+_HOUSE = re.compile(
+    r"\s[\w-]*(?:schule|gymnasium|straße|platz|haus|heim|stiftung|klinik|klinikum|kirche|hof|park|werk|verein|institut|"
+    r"theater|zentrum|bibliothek|hochschule|universität|akademie|gesellschaft|GmbH|AG)\b",
+    re.IGNORECASE,
+)
+_GOES_BEFORE_NOUNS = re.compile(
+    r"(?:\b(?:im|am|vom|zum|zur|seit|ab|bis|in|der|die|das|dem|den|des|ein\w*|kein\w*|jede\w*|\w+e[rsnm]|\d+)|[„“\"‚‘])\s?$",
+    re.IGNORECASE,
+)
+_NO_SURNAME = re.compile(
+    r".*(?:ung|heit|keit|schaft|tion|tät|nis|tum|amt|schule|platz|haus|zeit|geld|hilfe|gespräch|termin|kurs|tag|jahr|monat|"
+    r"woche|beruf|lehre|ium|ismus|ment|abend|morgen|ferien|center|heim|praktikum|stunde)(?:en|e|n|s|es|er)?|"
+    r".*gruppen?|Mai|Mutter|Vater|Eltern|Schulden|Probleme|Prüfungen|Bewerbungen|Kinder|Freunde|Angst|Streit|Stress|Uhr|"
+    r"Montag|Euro|Cent|Prozent|Klasse|Schüler|Schülerin|Jobcenter|Agentur|Beratung|Bruder|Schwester|Oma|Opa|Mal|Note|Noten|"
+    r"Unterhalt|Hartz|Bürgergeld|Frau|Herr|Sie|Er|Es|Wir|Ich|Und|Oder|Die|Der|Das|Aber|Am|Im|In"
+)
+_NUMBER_NEXT = re.compile(
+    r"\.?\s?\d{1,2}(?:\.|\s?(?:Uhr|Tag|Woche|Monat|Stunde|Person|Euro|Mal|x\b))|\.?\s?(?:19|20)\d\d\b"
+)
+_AGE_NEXT = re.compile(r",?\s\(?(?:1[2-9]|2\d)(?:\sJahre)?[,;)]")
+_LETTERS = r"[^\W\d_](?:[^\W\d_]|[’'])*"
+_NAME_WORDS = re.compile(rf"(?<![\w-]){_LETTERS}(?:-{_LETTERS})*(?![\w-])")
+_SURNAME = re.compile(
+    rf"\s(?:(?:von|van|de|al|el|bin|ben)[\s-](?:der |den )?)?({_LETTERS}(?:-{_LETTERS})*)(?![\w-])"
+)
+
+
+@cache
+def _known() -> tuple[frozenset[str], frozenset[str]]:
+    """First names, folded; of them those that are ordinary words as well."""
+    names = first_names()
+    return (
+        frozenset(_folded(name) for name in names),
+        frozenset(_folded(name) for name, is_word in names.items() if is_word),
+    )
+
+
+def _known_as(word: str) -> str | None:
+    """The first name in it, folded and without the ending of the genitive: "Lenas", "Anna-Lena"."""
+    names, _words = _known()
+    parts = [_folded(part) for part in word.split("-")]
+    last = parts[-1]
+    if last not in names and last.endswith("s") and last[:-1].rstrip("’'") in names:
+        parts[-1] = last[:-1].rstrip("’'")
+    return "-".join(parts) if all(part in names for part in parts) else None
+
+
+def _first_names(text: str) -> Iterator[tuple[int, int]]:
+    words, end = _known()[1], 0
+    for match in _NAME_WORDS.finditer(text):
+        word = match.group()
+        if match.start() < end or (name := _known_as(word)) is None:
+            continue
+        before = text[max(0, match.start() - 40) : match.start()]
+        of_a_person = _PERSON.search(before) is not None
+        if word[0].islower():
+            if of_a_person and len(name) > 2 and name not in words:
+                yield match.span()
+            continue
+        surname = _surname(text, match.end())
+        end = surname or match.end()
+        if _NO_PERSON.search(before) or _HOUSE.match(text, end):
+            continue
+        if not of_a_person:
+            if name in words and _GOES_BEFORE_NOUNS.search(before):
+                continue
+            if surname is None and _is_rather_a_word(word, name, text[end : end + 20]):
+                continue
+        yield match.start(), end
+
+
+def _is_rather_a_word(word: str, name: str, after: str) -> bool:
+    """Of one that stands alone."""
+    if _AGE_NEXT.match(after):
+        return False
+    abbreviation = word.isupper() and len(word) < 4
+    return name in _known()[1] or abbreviation or _NUMBER_NEXT.match(after) is not None
+
+
+def _surname(text: str, at: int) -> int | None:
+    """Where the surname ends that follows a first name; more first names go before it."""
+    end = None
+    while (match := _SURNAME.match(text, end or at)) is not None:
+        if match[1][0].islower() or _NO_SURNAME.fullmatch(match[1]):
+            break
+        end = match.end()
+        if _known_as(match[1]) is None:
+            break
+    return end

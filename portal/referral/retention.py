@@ -28,6 +28,9 @@ def run(session: Session, *, now: datetime) -> Counter[str]:
         .scalars()
         .all()
     )
+    # Where a talk was begun in the very moment of a withdrawal, too.
+    erased = select(col(Referral.id)).where(col(Referral.key_sealed).is_(None))
+    actions.erase_talks(session, erased, now=now)
     for referral in due:
         status = Status(referral.status)
         if status is not Status.DRAFT and status not in ENDED:
@@ -38,6 +41,7 @@ def run(session: Session, *, now: datetime) -> Counter[str]:
                 continue
             done["expired"] += 1
             continue
+        actions.erase_talks(session, [referral.id], now=now)
         # Whatever moved in this very moment, a draft that was sent above all, is not what was looked at.
         gone = session.execute(
             delete(Referral)

@@ -35,6 +35,8 @@ log = logging.getLogger("portal.web")
 
 EVERY_SECONDS = 600
 WAITED_TOO_LONG = timedelta(hours=2)
+NAMED_FOR = timedelta(days=7)
+"""How long it is said that a notice was given up; nothing can be done about it any more."""
 OVERDUE_FOR = timedelta(days=14)
 """So long after the promised day the team was told by any calendar of holidays, if anybody looked."""
 
@@ -62,11 +64,16 @@ def referrals(
     with store.sessions() as session:
         happened = escalation.run(
             session,
+            keyring,
             region.slug,
             days=days,
             now=moment,
-            next_desk=lambda referral: choosing.stand_in(
-                session, Desk(referral.service_id, referral.organization_id), today=days.today(moment)
+            next_desk=lambda referral: choosing.next_desk(
+                session,
+                store.catalogue,
+                Desk(referral.service_id, referral.organization_id),
+                language=referral.language,
+                today=days.today(moment),
             ),
         )
         session.commit()
@@ -122,11 +129,17 @@ def _place(keyrings: list[Keyring], id_: UUID, sealed: bytes) -> int | None:
 
 
 def neglected(session: Session, *, now: datetime) -> bool:
-    """Whether something waits that would not if somebody looked after referrals regularly."""
+    """Whether something waits that would not if somebody looked after referrals regularly, or if mails went out."""
     waiting = select(col(Notice.id)).where(
         col(Notice.sent_at).is_(None),
         col(Notice.tries) < posting.GIVEN_UP_AFTER,
         col(Notice.next_try_at) < now - WAITED_TOO_LONG,
+    )
+    failing = select(col(Notice.id)).where(
+        col(Notice.sent_at).is_(None),
+        col(Notice.failure).is_not(None),
+        col(Notice.written_at) < now - WAITED_TOO_LONG,
+        col(Notice.next_try_at) > now - NAMED_FOR,
     )
     overdue = select(col(Referral.id)).where(
         col(Referral.status).in_([status.value for status in LIVE]),
@@ -136,7 +149,8 @@ def neglected(session: Session, *, now: datetime) -> bool:
         col(Referral.due_date) < (now - OVERDUE_FOR).date(),
     )
     expired = select(col(Referral.id)).where(col(Referral.erase_at) < now - timedelta(days=2))
-    return any(session.execute(query.limit(1)).first() is not None for query in (waiting, overdue, expired))
+    queries = (waiting, failing, overdue, expired)
+    return any(session.execute(query.limit(1)).first() is not None for query in queries)
 
 
 # -- beside `portal run`, where there is no cron ------------------------------------------------------------------------

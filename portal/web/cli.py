@@ -814,7 +814,11 @@ def translations_check(languages: tuple[str, ...], pages: bool, region: str | No
 
     settings = settings_for(region)
     _known_languages(settings, languages)
-    found = [str(finding) for finding in findings(settings, languages)]
+    everything = findings(settings, languages)
+    for finding in everything:
+        if not finding.fails:
+            click.echo(f"worth a look: {finding}")
+    found = [str(finding) for finding in everything if finding.fails]
     if pages:
         found += _faults_of_pages(settings, languages)
     if found:
@@ -1257,7 +1261,8 @@ def referrals_run(region: str | None) -> None:
     happened = done.happened
     click.echo(
         f"{happened['team']} teams and {happened['coordinators']} times coordinators reminded, "
-        f"{happened['proposed']} offered another desk, {happened['expired']} ran out; "
+        f"{happened['proposed']} offered another desk, {happened['expired']} ran out, "
+        f"{happened['taken_back']} offers taken back; "
         f"{done.sent} sent, {done.failed} failed"
     )
     if done.failed:

@@ -6,7 +6,7 @@ Every sentence is made twice, in the reader's language and in German, which is w
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -53,6 +53,24 @@ NOT_ME = N_("If I do not answer the phone myself")
 MESSAGE = {True: N_("You may leave a message."), False: N_("Please do not leave a message.")}
 SAY_WHO = {True: N_("You may say who is calling."), False: N_("Please do not say who is calling.")}
 OWN_WORDS = N_("In my own words")
+TICKED_BEFORE = frozenset(
+    {
+        "channels",
+        "phone",
+        "mail",
+        "messenger",
+        "times",
+        "language",
+        "interpreter",
+        "leave_message",
+        "say_who",
+    }
+)
+"""Lines of a further consent that are ticked when it is asked for: how to get in touch, without which nobody can help.
+
+Everything else waits for the young person's tick. The name, too: it says who somebody is, to people they have never
+met, and a call, a mail or the private page reaches them without it.
+"""
 
 # NOTE: All of these are what a young person declares: "I" is that person, "they" are the people at the office.
 RECEIVES = N_("I agree that %(office)s receives exactly what stands here, and nothing else.")
@@ -80,6 +98,11 @@ def compose(kind: ConsentKind, desk: Desk, lines: Sequence[Line], *, language: s
         statement_de=_statement(kind, desk, GERMAN, now),
         lines=tuple(lines),
     )
+
+
+def ticked(agreed: Agreed, keys: Collection[str]) -> Agreed:
+    """The same words for fewer lines."""
+    return agreed.model_copy(update={"lines": tuple(line for line in agreed.lines if line.key in keys)})
 
 
 def lines_of(person: Person, *, language: str) -> tuple[Line, ...]:

@@ -13,7 +13,7 @@ from portal.web.responses import NO_STORE, pack, page_context
 
 log = logging.getLogger("portal.web")
 
-TEMPLATES = {403: "403", 404: "404", 405: "405", 410: "410", 413: "413", 429: "429", 503: "503"}
+TEMPLATES = {403: "403", 404: "404", 405: "405", 410: "410", 413: "413", 414: "413", 429: "429", 503: "503"}
 
 
 def install(app: Flask, codes: tuple[str, ...]) -> None:

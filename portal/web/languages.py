@@ -269,7 +269,12 @@ def differs(german_text: str, text: str, language: str) -> bool:
 
 
 def strings_of(message: Message) -> tuple[str, ...]:
-    """The translation: one string, or one for each plural form; empty where there is none."""
+    """The translation: one string, or one for each plural form; empty where there is none.
+
+    A fuzzy entry is somebody's guess: gettext never shows it, so here there is none either.
+    """
+    if message.id and message.fuzzy:
+        return ("",)
     found = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
     return tuple(str(text or "") for text in found)
 

@@ -43,6 +43,17 @@ TO_PERSON = N_("There is something new for you. You open it with your code:")
 NOT_FOR_YOU = N_("This is not for you? Then please delete it.")
 
 
+def working_channels(settings: Settings) -> frozenset[Channel]:
+    """By which a young person can be told of something here."""
+    found = set()
+    # Without a server mails are printed and kept in a folder: no place for a young person's address.
+    if settings.smtp_host or not settings.production:
+        found.add(Channel.MAIL)
+    if settings.message_webhook_url and settings.message_webhook_secret:
+        found |= {Channel.SMS, Channel.MESSENGER}
+    return frozenset(found)
+
+
 class NoAddress(Exception):
     """PORTAL_BASE_URL is missing in production: links would lead nowhere. Notices wait."""
 
@@ -73,6 +84,8 @@ class NoticeSender:
 
     def send(self, receiver: Receiver, about: str, *, id_: UUID) -> None:
         """Raises Unreachable; OSError or SMTPException when it cannot now."""
+        if receiver.to_person and receiver.channel not in working_channels(self._settings):
+            raise Unreachable
         if receiver.channel is Channel.MAIL:
             self._mail(receiver, about, id_)
         else:
@@ -82,9 +95,6 @@ class NoticeSender:
         settings = self._settings
         recipient = receiver.address
         if receiver.to_person and not settings.smtp_host:
-            # Without a server mails are printed and kept in a folder: no place for a young person's address.
-            if settings.production:
-                raise Unreachable
             recipient = SOMEBODY
         subject, body = (
             self._to_person(receiver) if receiver.to_person else self._letter(receiver, about, id_)
@@ -124,8 +134,6 @@ class NoticeSender:
 
     def _connector(self, receiver: Receiver, id_: UUID) -> None:
         settings = self._settings
-        if not settings.message_webhook_url or not settings.message_webhook_secret:
-            raise Unreachable
         say = self._gettext(self._languages, receiver.language)
         post(
             settings.message_webhook_url,

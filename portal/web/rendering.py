@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from portal.web.fragments import Fragments, Packer
 from portal.web.languages import EMPTY, GERMAN_BEGINS, GERMAN_ENDS, Language
-from portal.web.texts import checked_on
+from portal.web.texts import checked_on, listing
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -226,6 +226,7 @@ class Renderer:
                 dir=language.dir,
                 **names,
             )
+            environment.filters["listing"] = listing
             environment.filters["json"] = lambda value: Markup(
                 json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
             )

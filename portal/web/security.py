@@ -23,6 +23,9 @@ from portal.web.current import current_portal
 
 TOKEN_FIELD = "csrf_token"
 TOKEN_SECONDS = 6 * 3600
+MOST_ADDRESS = 128 * 1024
+"""Bytes of path and query. Far above what forms make, so that whatever somebody types ends on a page; the server itself
+has no limit, because its answer would be a line of English."""
 _BINDING = "_b"
 
 
@@ -167,6 +170,11 @@ def install(app: Flask, settings: Settings, *, exit_url: str) -> None:
         headers.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
 
     no_page = content_policy(None, exit_url)
+
+    @app.before_request
+    def refuse_endless_addresses() -> None:
+        if len(request.query_string) + len(request.path) > MOST_ADDRESS:
+            abort(414)
 
     @app.after_request
     def secure(response: Response) -> Response:

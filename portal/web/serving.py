@@ -85,20 +85,30 @@ def way_in(settings: Settings, host: str, port: int) -> str:
 def serve(
     settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False, chores: bool = False
 ) -> None:
-    """Replace this process by gunicorn. The settings travel in the environment.
+    """Become gunicorn, in this process: everything is imported already. Does not return.
 
     `chores`: look after referrals beside it, where no cron does.
     """
+    from gunicorn.app import wsgiapp  # type: ignore[import-untyped]
+
+    given, environment = arguments(settings, host, port, workers=workers, quiet=quiet, chores=chores)
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    # The command, because gunicorn starts itself anew by that name (USR2).
+    sys.argv = [str(Path(sys.executable).with_name("gunicorn")), *given]
+    wsgiapp.run()
+
+
+def arguments(
+    settings: Settings, host: str, port: int, *, workers: int, quiet: bool = False, chores: bool = False
+) -> tuple[list[str], dict[str, str]]:
+    """Of gunicorn; and the environment in which the settings travel."""
     environment = {
-        **os.environ,
         "PORTAL_SECRET_KEY": settings.secret_key,
         "PORTAL_REGION": settings.region,
         "PORTAL_DATA_DIR": str(settings.data_dir),
     }
-    arguments = [
-        sys.executable,
-        "-m",
-        "gunicorn",
+    found = [
         "portal:create_app()",
         "--bind",
         f"{host}:{port}",
@@ -114,6 +124,9 @@ def serve(
         ACCESS_FORMAT,
         "--logger-class",
         "portal.web.access_log.AccessLog",
+        # Long addresses are answered in the visitor's language: `security.MOST_ADDRESS`.
+        "--limit-request-line",
+        "0",
         "--max-requests",
         "20000",
         "--max-requests-jitter",
@@ -122,13 +135,12 @@ def serve(
         "warning" if quiet else "info",
     ]
     if not quiet:
-        arguments += ["--access-logfile", "-"]
+        found += ["--access-logfile", "-"]
     if chores:
-        arguments += ["--config", "python:portal.web.chores"]
+        found += ["--config", "python:portal.web.chores"]
     if settings.referral_keys_file:
         environment["PORTAL_REFERRAL_KEYS_FILE"] = str(settings.referral_keys_path.absolute())
-    os.chdir(ROOT)
-    os.execve(sys.executable, arguments, environment)
+    return found, environment
 
 
 def _memory_dir(fallback: Path) -> str:

@@ -48,6 +48,8 @@ class Finding:
     language: str
     domain: str
     message: str
+    fails: bool = True
+    """False: worth a look, but readers are told nothing wrong."""
 
     def __str__(self) -> str:
         return f"{self.language}/{self.domain}: {self.message}"
@@ -180,7 +182,8 @@ def _findings(
         strings = strings_of(message)
         if not all(strings):
             if complete:
-                yield Finding(language, domain, f"not translated: {source}")
+                why = "fuzzy, so it is not shown" if message.fuzzy else "not translated"
+                yield Finding(language, domain, f"{why}: {source}")
             elif any(strings):
                 yield Finding(language, domain, f"some plural forms are missing: {source}")
             continue

@@ -14,7 +14,7 @@ from portal.catalogue.loading import ContentError, read_region, read_taxonomies
 from portal.catalogue.reading import RegionContent, TaxonomyContent, region_slugs
 from portal.catalogue.translating import coverage
 from portal.catalogue.translating.figures import mismatch
-from portal.catalogue.translating.texts import State
+from portal.catalogue.translating.texts import OPEN_STATES, State
 from portal.config import Settings
 from portal.content import page_mismatch
 from portal.web.languages import (
@@ -41,7 +41,7 @@ class Line:
     domain: str
     states: Counter[State] = field(default_factory=Counter)
     wrong: int = 0
-    """Of these, texts that say other numbers than German and are therefore not shown."""
+    """Texts that say other numbers than German and are therefore not shown: here missing or outdated."""
 
     @property
     def total(self) -> int:
@@ -49,7 +49,7 @@ class Line:
 
     @property
     def translated(self) -> int:
-        return self.total - self.states["missing"]
+        return self.total - sum(self.states[state] for state in OPEN_STATES)
 
     @property
     def percent(self) -> int:
@@ -98,12 +98,13 @@ def _gettext_line(directory: Path, language: str, domain: str, ids: Collection[o
     if not path.exists():
         return Line(language, domain, Counter({"missing": len(ids)}))
     catalogue = read_catalogue(path)
+    wrong = {message.id for message in wrong_numbers(directory, path, catalogue)}
     for message in catalogue:
         if message.id in ids:
-            full = all(strings_of(message))
-            states[review_of(message.user_comments).status if full else "missing"] += 1
+            shown = all(strings_of(message)) and message.id not in wrong
+            states[review_of(message.user_comments).status if shown else "missing"] += 1
     states["missing"] += len(ids) - states.total()
-    return Line(language, domain, states, len(wrong_numbers(directory, path, catalogue)))
+    return Line(language, domain, states, len(wrong & set(ids)))
 
 
 def _content_line(content: RegionContent | TaxonomyContent, language: str, domain: str) -> Line:
@@ -119,11 +120,10 @@ def _pages_line(content_dir: Path, language: str) -> Line:
     wrong = 0
     for german in german_pages(content_dir):
         path = german.with_stem(language)
-        if path.is_file():
-            states[review_of(_comments(path)).status] += 1
-            wrong += bool(page_mismatch(german, path))
-        else:
-            states["missing"] += 1
+        differs = path.is_file() and bool(page_mismatch(german, path))
+        wrong += differs
+        shown = path.is_file() and not differs
+        states[review_of(_comments(path)).status if shown else "missing"] += 1
     return Line(language, "pages", states, wrong)
 
 
@@ -137,7 +137,7 @@ def german_pages(content_dir: Path) -> list[Path]:
 
 
 def findings(settings: Settings, languages: Sequence[str] = ()) -> list[Finding]:
-    """Everything that is wrong or breaks the promise of a complete language."""
+    """Everything that is wrong, breaks the promise of a complete language or, without failing, wants to be read again."""
     found = [
         finding
         for finding in check(settings.translations_dir, settings.questionnaires_dir)
@@ -172,6 +172,14 @@ def _page_findings(content_dir: Path, language: str, *, complete: bool) -> Itera
             )
 
 
+def _outdated(language: str, domain: str, where: str, text: coverage.Text) -> Finding:
+    """Readers get German when its numbers are others now; else they read what was right before."""
+    if differ := mismatch(text.german, text.translation, language):
+        why = f"made before the German text said other numbers, so it is not shown: {differ}"
+        return Finding(language, domain, f"{where}: {why}: {text.german}")
+    return Finding(language, domain, f"{where}: outdated, still shown: {text.german}", fails=False)
+
+
 def _is_own(link: str) -> bool:
     """Pages elsewhere may have a translation of their own; ours, mailboxes and numbers have not."""
     return not link.startswith(("http:", "https:"))
@@ -198,5 +206,7 @@ def _content_findings(settings: Settings, languages: Sequence[str]) -> Iterator[
                 where = f"{text.entity} {text.key}, {text.field}"
                 if complete and text.promised and text.state == "missing":
                     yield Finding(language, domain, f"{where}: not translated: {text.german}")
+                if complete and text.state == "outdated":
+                    yield _outdated(language, domain, where, text)
                 if text.is_left_german and not language.startswith(f"{GERMAN}-"):
                     yield Finding(language, domain, f"{where}: still German: {text.german}")

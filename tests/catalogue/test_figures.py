@@ -74,6 +74,48 @@ def test_the_same_numbers_in_another_writing_are_no_difference(language, texts):
         assert not mismatch(german, text, language), f"{text}: {mismatch(german, text, language)}"
 
 
+OTHER_WORDS = (
+    ("en", "Du hast drei Tage Zeit.", "You have three days.", "You have five days."),
+    ("en", "Ab zwölf Jahren.", "From the age of twelve.", "From the age of eight."),
+    ("en", "Es dauert eine halbe Stunde.", "It takes half an hour.", "It takes an hour."),
+    ("en", "Es kostet 1 Euro.", "It costs a euro.", "It is free."),
+    ("en", "Montag 9 bis 12 Uhr", "Monday 9 to 12", "Tuesday 9 to 12"),
+    ("uk", "Du hast fünf Tage Zeit.", "Маєш пʼять днів.", "Маєш десять днів."),
+    ("uk", "Immer mittwochs", "Завжди в середу", "Завжди у вівторок"),
+    ("tr", "Zwölf Monate lang", "On iki ay boyunca", "On bir ay boyunca"),
+    ("tr", "Sonntag", "Pazar günü", "Pazartesi günü"),
+    ("ar", "Ab zwölf Jahren.", "من عمر اثنتي عشرة سنة.", "من عمر ثماني سنوات."),
+    ("ar", "Am Dienstag", "أيام الثلاثاء", "أيام الأربعاء"),
+    ("fa", "Am Dienstag", "سه شنبه", "چهارشنبه"),
+    ("pl", "Von Montag bis Freitag", "Od poniedziałku do piątku", "Od poniedziałku do soboty"),
+    ("de-simple", "Samstag", "Sonn·abend", "Sonn·tag"),
+)
+
+
+@pytest.mark.parametrize(("language", "german", "same", "other"), OTHER_WORDS)
+def test_words_instead_of_digits_send_people_wrong_too(
+    language: str, german: str, same: str, other: str
+) -> None:
+    assert not mismatch(german, same, language), str(mismatch(german, same, language))
+    assert mismatch(german, other, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "german", "text"),
+    [
+        ("en", "Zwölf Monate", "A year, on call"),
+        ("en", "Die ersten drei Tage", "The first few days"),
+        ("en", "Werktags", "Monday to Friday"),
+        ("en", "Montag bis Freitag", "On weekdays"),
+        ("fr", "Sieben Tage lang", "Pendant une semaine, avec un neuf plan"),
+        ("ro", "Am Dienstag, jeden Monat", "Marți, în fiecare lună"),
+        ("tlh", "Drei Tage, am Montag", "wej jaj"),
+    ],
+)
+def test_nobody_is_stopped_for_saying_it_otherwise(language: str, german: str, text: str) -> None:
+    assert not mismatch(german, text, language), str(mismatch(german, text, language))
+
+
 CHANGES = (
     ("27", "25"),
     ("2026", "2025"),

@@ -1,14 +1,14 @@
 """Loading: idempotent, all or nothing, gentle with coordinators' edits; export gives back what was loaded."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from sqlalchemy import func, select
-from sqlmodel import Session, SQLModel
+from sqlalchemy import delete, func, select
+from sqlmodel import Session, SQLModel, col
 
-from portal.catalogue import actions, models, revision
+from portal.catalogue import actions, editing, models, region_settings, revision, upkeep
 from portal.catalogue.actions import record_edit
 from portal.catalogue.exporting import UnknownRegion, export_region
 from portal.catalogue.loading import (
@@ -20,6 +20,8 @@ from portal.catalogue.loading import (
     region_slugs,
 )
 from portal.catalogue.models import Status, entity_id
+from portal.catalogue.queries import moved_to
+from portal.catalogue.reading import ContentError
 from portal.catalogue.rows import table
 from portal.catalogue.stamping import stamp_content, stamp_translations
 from tests.catalogue.conftest import ContentFolder
@@ -310,6 +312,62 @@ def test_load_export_load_is_a_circle(
         file.code: file for file in original.taxonomies.taxonomies
     }
     assert load_region(session, exported, now=now).changes == ()
+
+
+def test_what_was_set_in_the_admin_pages_moves_along(
+    session: Session, content: ContentFolder, now: datetime, tmp_path: Path
+) -> None:
+    load_region(session, content.read(), now=now)
+    editing.set_review(session, "tal", "jobcenter", days=45, due=date(2027, 3, 1))
+    full = service(session, "reden")
+    full.capacity, full.capacity_until, full.capacity_at = "full", date(2027, 1, 31), now
+    region_settings.save(session, "tal", {"portal_name": "Talwärts"}, now=now)
+    logo = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
+    region_settings.set_logo(session, "tal", logo.encode(), now=now)
+    region_settings.add_word(session, "tal", "arbeit", "de", "maloche", now=now)
+    case = region_settings.TriedCase("Ein Fall", {"who": ("me",)}, "jobcenter")
+    region_settings.save_case(session, "tal", case, now=now)
+    region_settings.reword(
+        session, "tal", "Wie alt bist du?", "Dein Alter?", seen=0, author_id=None, author_name="Kim", now=now
+    )
+    session.add(
+        models.FormerAddress(
+            region="tal",
+            entity="service",
+            slug="altes-amt",
+            entity_id=entity_id("tal", "service", "jobcenter"),
+        )
+    )
+    session.flush()
+    export_region(session, "tal", tmp_path / "out")
+    before = upkeep.stored(session, "tal")
+    settings = region_settings.merged(
+        session.get_one(models.Region, "tal").settings, region_settings.stored_overrides(session, "tal")
+    )
+    with_it = read_region(tmp_path / "out", "tal")
+    assert with_it.upkeep == before
+    assert with_it.region == settings and settings.portal_name == "Talwärts"
+
+    session.execute(delete(models.Region).where(col(models.Region.slug) == "tal"))
+    session.flush()
+    session.expire_all()
+    load_region(session, with_it, now=now)
+    assert upkeep.stored(session, "tal") == before
+    assert moved_to(session, "tal", "service", "altes-amt") == "jobcenter"
+    assert service(session, "reden").capacity == "full"
+    editing.set_review(session, "tal", "jobcenter", days=None, due=None)
+    load_region(session, with_it, now=now)
+    assert upkeep.stored(session, "tal").reviews == (), "only the first time"
+    load_region(session, with_it, now=now, force=True)
+    assert upkeep.stored(session, "tal") == before
+
+
+def test_what_was_set_for_an_offer_that_is_not_there_is_named(content: ContentFolder) -> None:
+    (content.region / "upkeep.yaml").write_text(
+        "reviews:\n- service: nirgends\n  days: 30\n", encoding="utf-8"
+    )
+    with pytest.raises(ContentError, match=r"upkeep.yaml.*nirgends"):
+        content.read()
 
 
 @pytest.mark.parametrize("slug", region_slugs(shipped_content()))

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlmodel import Session
 
-from portal.catalogue import editing, models, overview, revision
-from portal.catalogue.models import Status
+from portal.catalogue import editing, models, overview, proposals, revision
+from portal.catalogue.models import Status, entity_id
 from portal.catalogue.overview import Facets, Filter, Reach, Scope
 from portal.catalogue.translation_gaps import TranslationGaps
 from tests.factories import (
@@ -212,6 +212,24 @@ def test_phone_and_hours_may_hang_anywhere(session: Session) -> None:
     assert slugs(session, Filter(attention="no_hours")) == ["nothing"]
 
 
+def a_proposal(session: Session, entity: str, slug: str) -> models.Proposal:
+    current = editing.entry(session, REGION, entity, slug)
+    return proposals.propose(
+        session, REGION, entity, current.record, base=current, author=None, now=NOW, organization_id=None
+    )
+
+
+def test_what_waits_for_a_decision_is_in_review_until_it_is_decided(session: Session) -> None:
+    for slug in ("asked", "settled", "quiet"):
+        a_service(session, slug)
+    a_proposal(session, "service", "asked")
+    proposals.withdraw(session, a_proposal(session, "service", "settled"), now=NOW)
+    assert slugs(session, Filter(attention="in_review")) == ["asked"]
+    assert attention(session)["in_review"] == 1
+    lines = overview.services(session, EVERYTHING, Filter(), limit=10).lines
+    assert [line.slug for line in lines if line.in_review] == ["asked"]
+
+
 def test_reports_links_and_ends(session: Session) -> None:
     reported = a_service(session, "reported")
     session.add(
@@ -253,6 +271,16 @@ def test_figures_count_published_offers_only(session: Session) -> None:
     editing_archive(session, "gone")
     found = overview.figures(session, EVERYTHING)
     assert (found.due, found.no_phone, found.no_hours, found.drafts) == (1, 1, 1, 1)
+
+
+def test_what_nobody_ever_confirmed_is_found_though_it_is_not_due_yet(session: Session) -> None:
+    a_service(session, "confirmed", assured_date=TODAY)
+    a_service(session, "over", valid_to=TODAY - timedelta(days=1))
+    a_service(session, "draft", status="draft")
+    a_service(session, "never")
+    assert slugs(session, Filter(attention="never")) == ["never"]
+    found = overview.figures(session, EVERYTHING)
+    assert (found.never, found.due) == (1, 0)
 
 
 # Translations.
@@ -299,6 +327,7 @@ def test_gaps_follow_every_change(session: Session) -> None:
 def test_organizations(session: Session) -> None:
     called = an_organization(session, "called", phones=({"number": "03943 1234"},), name="Ägidienhaus")
     an_organization(session, "idle", kind="verein", website="https://dead.example.org/")
+    a_proposal(session, "organization", "idle")
     a_service(session, organization=called)
     a_service(session, organization=called, status="draft")
     editing_archive(session, "gone", organization=called)
@@ -321,15 +350,15 @@ def test_organizations(session: Session) -> None:
     assert found(Filter(kind="verein")) == ["idle"]
     facets = overview.organization_facets(session, EVERYTHING, Filter())
     assert facets.kinds == {"amt": 1, "verein": 1}
-    assert facets.attention == {"no_phone": 1, "no_services": 1, "broken_link": 1}
+    assert facets.attention == {"in_review": 1, "no_phone": 1, "no_services": 1, "broken_link": 1}
     for name in overview.ORGANIZATION_ATTENTION:
         assert found(Filter(attention=name)) == ["idle"]
     for order in overview.ORGANIZATION_ORDERS:
         assert sorted(found(Filter(), order=order)) == ["called", "idle"]
     lines = overview.organizations(session, EVERYTHING, Filter(), limit=10).lines
-    assert [(line.services, line.phone, line.kind) for line in lines] == [
-        (2, "03943 1234", "Amt"),
-        (0, None, "Verein"),
+    assert [(line.services, line.phone, line.kind, line.in_review) for line in lines] == [
+        (2, "03943 1234", "Amt", False),
+        (0, None, "Verein", True),
     ]
     assert overview.organizations(session, EVERYTHING, Filter(), limit=1).total == 2
 
@@ -407,6 +436,36 @@ def test_the_archive_counts_down(session: Session) -> None:
     ]
 
 
+def test_a_place_taken_away_is_in_the_archive_for_90_days(session: Session) -> None:
+    mine, other = an_organization(session, "mine"), an_organization(session, "other")
+    for slug, organization in (("old", mine), ("new", mine), ("back", mine), ("foreign", other)):
+        a_location(session, slug, organization=organization)
+
+    def take_away(slug: str, *, days: int) -> int:
+        at = NOW - timedelta(days=days)
+        return editing.delete_location(session, REGION, slug, author=None, now=at)
+
+    take_away("old", days=91)
+    take_away("foreign", days=3)
+    number = take_away("back", days=2)
+    version = next(
+        one
+        for one in editing.versions(session, entity_id(REGION, "location", "back"))
+        if one.number == number
+    )
+    editing.restore(session, REGION, version, author=None, now=NOW)
+    take_away("new", days=1)
+    lines = overview.places_taken_away(session, EVERYTHING, now=NOW)
+    assert {(line.slug, line.organization_id, line.days_left(NOW)) for line in lines} == {
+        ("new", mine.id, 89),
+        ("foreign", other.id, 87),
+    }
+    own = Scope(REGION, TODAY, (Reach(organization_id=mine.id),))
+    assert [line.slug for line in overview.places_taken_away(session, own, now=NOW)] == ["new"]
+    elsewhere = Scope(REGION, TODAY, (Reach(area="15987001"),))
+    assert overview.places_taken_away(session, elsewhere, now=NOW) == []
+
+
 def test_what_ends_between_two_days(session: Session) -> None:
     for slug, last in (("first", 0), ("second", 30), ("later", 600), ("gone", -1)):
         a_service(session, slug, valid_to=TODAY + timedelta(days=last))
@@ -414,6 +473,20 @@ def test_what_ends_between_two_days(session: Session) -> None:
     found = overview.ending(session, EVERYTHING, since=TODAY, until=TODAY + timedelta(days=550))
     assert [line.slug for line in found] == ["first", "second"]
     assert found[0].topics == ("Geld",)
+    assert found[0].towns == ()
+
+
+def test_what_ends_says_in_which_towns_but_not_of_a_shelter(session: Session) -> None:
+    for slug in ("a", "b"):
+        a_location(session, slug, address={"postal_code": "06502", "city": "Thale"})
+    shelter = a_location(session, "c", confidential=True)
+    session.add(models.Address(id=uuid4(), location_id=shelter.id, city="Geheim", state_province="ST"))
+    session.flush()
+    a_service(
+        session, "ends", valid_to=TODAY, locations=({"location": "a"}, {"location": "b"}, {"location": "c"})
+    )
+    (line,) = overview.ending(session, EVERYTHING, since=TODAY)
+    assert line.towns == ("Thale",)
 
 
 def test_words_in_vain_until_somebody_decides(session: Session) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.catalogue.places import PlaceFinder, distance_km, normalise
+from portal.catalogue.places import PlaceFinder, distance_km, known_towns, normalise
 from portal.catalogue.reading import read_region
 from tests.catalogue.conftest import TINY
 from tests.catalogue.test_reading import shipped_content
@@ -196,6 +196,24 @@ def test_the_county_of_harz(text: str, name: str) -> None:
     result = HARZ.find(text)
     assert result.status == "found"
     assert result.places[0].name == name
+
+
+@pytest.mark.parametrize(
+    "text", ["Berlin", "Muenchen", "Stadt Magdeburg", "Halle", "Frankfurt", "Eisleben", "Zerbst"]
+)
+def test_larger_towns_lie_elsewhere(text: str) -> None:
+    towns = PlaceFinder(_harz.places, _harz.neighbours, _harz.shared_postal_codes, known_towns())
+    found = towns.find(text)
+    assert found.status == "outside"
+    assert found.outside and found.outside.name
+    assert found.outside.name in towns.suggest_outside(text[:-1])
+
+
+def test_a_region_s_own_places_go_before_towns_elsewhere() -> None:
+    own = _harz.places[0]
+    towns = PlaceFinder(_harz.places, towns=[(own.name,), ("Hale",)])
+    assert towns.find(own.name).places[0].ags == own.ags
+    assert towns.find("Tale").places[0].name == "Thale"
 
 
 @pytest.mark.parametrize("code", ["06333", "06543", "39397"])

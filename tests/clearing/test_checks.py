@@ -130,6 +130,37 @@ def send_danger_to_the_job_desk(questionnaire, routing):
     entry(routing, "rules", "danger")["kind"] = "berufsberatung"
 
 
+def mark_the_job_desk_as_safety(questionnaire, routing):
+    entry(routing, "rules", "money")["safety"] = True
+
+
+def forget_to_mark_a_danger(questionnaire, routing):
+    questionnaire["questions"].insert(
+        2,
+        {
+            "id": "bed",
+            "type": "single",
+            "step": "safety",
+            "when": {"question": "topic", "includes_any": ["money"]},
+            "text": "Hast du heute einen Platz?",
+            "help": "Darum.",
+            "options": [
+                {"id": "none", "text": "Nein", "same_as_unknown": True},
+                {"id": "dont_know", "safety": True},
+                {"id": "no_answer", "safety": True},
+            ],
+        },
+    )
+
+
+def say_nothing_of_money(questionnaire, routing):
+    entry(entry(questionnaire, "questions", "topic"), "options", "money")["said"] = ""
+
+
+def tell_an_office_about_an_illness(questionnaire, routing):
+    entry(entry(questionnaire, "questions", "topic"), "options", "work")["topics"] = ["psyche"]
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
@@ -142,6 +173,11 @@ def send_danger_to_the_job_desk(questionnaire, routing):
         (make_it_long, "long_path", ["10 questions", "more_5 = "]),
         (put_money_before_danger, "safety_not_on_top", ["money", "topic = danger + money"]),
         (send_danger_to_the_job_desk, "safety_not_on_top", ["berufsberatung", "topic = danger"]),
+        (send_danger_to_the_job_desk, "unsafe_safety_rule", ["danger", "berufsberatung"]),
+        (mark_the_job_desk_as_safety, "unsafe_safety_rule", ["money", "jobcenter"]),
+        (forget_to_mark_a_danger, "unmarked_danger", ["bed", "none"]),
+        (say_nothing_of_money, "no_because", ["topic = money"]),
+        (tell_an_office_about_an_illness, "sensitive_answer_told", ["topic", "work", "psyche"]),
     ],
 )
 def test_each_mistake_is_found_and_shown_by_an_example(tmp_path, change, code, words):
@@ -150,6 +186,48 @@ def test_each_mistake_is_found_and_shown_by_an_example(tmp_path, change, code, w
     message = " | ".join(problem.message for problem in problems if problem.code == code)
     for word in words:
         assert word in message
+
+
+def shipped_after(tmp_path, change):
+    questionnaire, routing = (
+        yaml.safe_load((QUESTIONNAIRES / name).read_text(encoding="utf-8"))
+        for name in ("clearing.yaml", "routing.yaml")
+    )
+    change(questionnaire, routing)
+    return check(load(tmp_path, questionnaire, routing), today=TODAY).problems
+
+
+def test_a_rule_whose_words_nobody_ever_sees_is_dead(tmp_path):
+    """It fires, but whoever is in care has this contact first or beside it already."""
+
+    def change(questionnaire, routing):
+        about = entry(routing, "rules", "r49a_anything_else")
+        seen = {
+            "id": "unseen",
+            "row": 49,
+            "group": "unseen",
+            "when": {"fact": "in_care"},
+            "kind": "jugendamt_asd",
+            "urgency": "normal",
+            "reason": "Das liest niemand.",
+        }
+        routing["rules"].insert(routing["rules"].index(about), seen)
+
+    assert [(problem.code, "unseen" in problem.message) for problem in shipped_after(tmp_path, change)] == [
+        ("dead_rule", True)
+    ]
+
+
+def test_taking_the_mark_off_a_danger_is_no_way_round_the_proof(tmp_path):
+    """No bed tonight, and the school comes first: without marks there would be nothing to prove."""
+
+    def change(questionnaire, routing):
+        del entry(entry(questionnaire, "questions", "tonight"), "options", "no")["safety"]
+        for rule in ("r04a_minor_unsafe", "r07a_adult_no_bed"):
+            entry(routing, "rules", rule).update(kind="schule", safety=False)
+
+    codes = {problem.code: problem.message for problem in shipped_after(tmp_path, change)}
+    assert "question tonight, option no" in codes["unmarked_danger"]
 
 
 def test_only_the_mistake_is_reported(tmp_path):

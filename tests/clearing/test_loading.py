@@ -40,6 +40,11 @@ def set_rule(rule_id, **changes):
         (set_question("age", text={"company": "Wie alt?"}), "clearing.yaml", "question age › text"),
         (set_question("age", max_choices=2), "clearing.yaml", "question age"),
         (set_question("age", colour="red"), "clearing.yaml", "questions › age › colour"),
+        (
+            set_question("age", told=False, options=[{"id": "minor", "text": "Unter 18", "told": True}]),
+            "clearing.yaml",
+            "questions › age",
+        ),
         (set_question("place", place_counts=None), "clearing.yaml", "question place"),
         (
             set_question("place", options=[{"id": "inside", "text": "Hier"}]),

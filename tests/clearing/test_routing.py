@@ -56,6 +56,52 @@ def test_cases_are_many_and_different():
     assert all(set(case) <= known for case in CASES)
 
 
+NEVER_TOLD = {
+    "crisis",
+    "safe_now",
+    "police_14",
+    "police_mail",
+    "health_support",
+    "papers",
+    "first_paper",
+    ("topic", "child"),
+    ("topic", "health"),
+    ("topic", "addiction"),
+    ("topic", "police"),
+    ("topic", "feeling_bad"),
+    ("topic", "violence"),
+    ("child_issue", "expecting"),
+    ("cause", "not_well"),
+    ("benefits", "asylum"),
+}
+"""Questions and answers about residence status, health, violence and trouble with the police."""
+
+
+def test_what_no_office_is_told(clearing):
+    kept = {
+        question.id if not any(one.told for one in question.all_options) else (question.id, option.id)
+        for question in clearing.questions
+        for option in question.all_options
+        if not option.told
+    }
+    assert kept == NEVER_TOLD
+
+
+@pytest.mark.parametrize(
+    ("answers", "gives_away"),
+    [
+        ({"topic": ["school"], "age": "age_15_17", "activity": "school"}, False),
+        ({"topic": ["addiction", "training_place"]}, True),
+        ({"topic": ["feeling_bad"], "crisis": "dont_know"}, True),
+        ({"topic": ["new_in_germany"], "new_issue": "german", "age": "age_18_20"}, False),
+        ({"topic": ["new_in_germany"], "new_issue": "work", "papers": "duldung"}, True),
+    ],
+)
+def test_a_first_contact_can_give_away_what_no_office_is_told(clearing, today, answers, gives_away):
+    outcome = clearing.route(as_answers({"who": "me", **answers}), switches={}, today=today)
+    assert outcome.gives_away is gives_away
+
+
 def test_every_row_of_the_decision_table_has_a_rule(clearing):
     assert {rule.row for rule in clearing.rules} == set(range(1, 50))
 
@@ -91,6 +137,32 @@ def test_an_outcome_explains_itself(clearing, today):
     assert [reason.kind for reason in outcome.why_not] == ["jobcenter"]
     assert outcome.rules == ("r45a_at_school_no_plan",)
     assert outcome.primary.bring == ("Letztes Zeugnis",)
+
+
+@pytest.mark.parametrize(
+    ("answers", "because"),
+    [
+        ({"who": ("company",)}, ["für meinen Betrieb"]),
+        ({**ME, "topic": ("home",), "tonight": ("dont_know",)}, ["nicht sicher, wo heute Nacht"]),
+        (
+            {**ME, "topic": ("new_in_germany", "feeling_bad"), "crisis": ("no",)},
+            ["Neu in Deutschland", "mir geht es schlecht"],
+        ),
+        ({**ME, "topic": ("dont_know",)}, []),
+    ],
+)
+def test_what_rests_on_no_answer_of_its_own_rests_on_the_topic(clearing, today, answers, because):
+    outcome = clearing.route(answers, switches={}, today=today)
+    assert [said.label for said in outcome.because] == because
+
+
+def test_a_rule_without_a_word_on_other_offices_says_what_the_one_beside_it_says_of_itself(clearing, today):
+    outcome = clearing.route(
+        {"who": ("me",), "topic": ("addiction",), "age": ("adult",)}, switches={}, today=today
+    )
+    [why] = outcome.why_not
+    assert why.kind in {need.kind for need in outcome.also}
+    assert why.text == clearing.router.kinds[why.kind].why_not("young_person")
 
 
 def test_the_place_is_part_of_the_reason_elsewhere(clearing, today):

@@ -26,7 +26,6 @@ def choose(phone: Phone, *values: str) -> None:
 def name_place(phone: Phone, text: str) -> None:
     before = phone.page.url
     phone.page.fill("#place", text)
-    phone.page.keyboard.press("Escape")
     phone.page.click('form#question button:not([type="button"])')
     phone.page.wait_for_url(lambda url: url != before)
 
@@ -195,23 +194,28 @@ def test_arabic_is_a_mirror_and_numbers_stay_left_to_right(site: Site, phone: An
     clean(tab)
 
 
-def test_every_language_says_hello_on_the_first_screen_and_is_one_tap_away(site: Site, phone: Any) -> None:
-    tab = phone(site)
-    tab.page.goto("/de/")
-    offered = site.app.extensions["portal"].languages.values()
-    hello = tab.page.locator("main .hello")
-    box = hello.bounding_box()
-    assert box and box["y"] + box["height"] <= 740
-    for language in offered:
-        assert language.greeting in hello.inner_text(), language.code
-    to_them = tab.page.locator("header a[href='#languages']")
-    box = to_them.bounding_box()
-    assert box and box["y"] + box["height"] <= 740 and box["height"] >= 44
-    to_them.click()
-    for language in offered:
-        box = tab.page.locator(f"#languages a[lang='{language.code}']").bounding_box()
-        assert box and box["y"] >= 0 and box["y"] + box["height"] <= 740, language.code
-        assert box["height"] >= 44, language.code
+@pytest.mark.parametrize("width", [360, 320])
+def test_every_language_says_hello_on_the_first_screen_and_is_one_tap_away(
+    harz_site: Site, phone: Any, width: int
+) -> None:
+    tab = phone(harz_site)
+    tab.page.set_viewport_size({"width": width, "height": 740})
+    offered = harz_site.app.extensions["portal"].languages.values()
+    for shown in offered:
+        tab.page.goto(f"/{shown.code}/")
+        for language in offered:
+            link = tab.page.locator(f"main a[lang='{language.code}'][href='/{language.code}/']")
+            said, where = link.inner_text(), f"{language.code} on the page in {shown.code}"
+            assert language.autonym in said, where
+            assert language.greeting in said, where
+            box = link.bounding_box()
+            assert box and box["x"] >= 0 and box["x"] + box["width"] <= width, where
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 740, where
+            assert box["height"] >= 44 and box["width"] >= 44, where
+        if width == 360:
+            begin = tab.page.locator(f"main a.btn[href='/{shown.code}/check']").bounding_box()
+            assert begin and begin["y"] + begin["height"] <= 740, shown.code
+    clean(tab)
 
 
 def assert_forgotten(tab: Phone, site: Site) -> None:
@@ -316,15 +320,39 @@ def test_offline_is_said_by_the_page_and_nothing_typed_is_lost(site: Site, phone
     assert question(tab) != "topic"
 
 
+def to_the_place(tab: Phone) -> None:
+    tab.page.goto("/de/check")
+    while question(tab) != "place":
+        choose(tab, YOUNG.get(question(tab), "dont_know"))
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("touch", [True, False])
+def test_the_first_tap_goes_on_while_suggestions_are_shown(
+    site: Site, phone: Any, width: int, touch: bool
+) -> None:
+    tab = phone(site, has_touch=touch)
+    tab.page.set_viewport_size({"width": width, "height": 740})
+    to_the_place(tab)
+    tab.page.locator("#place").press_sequentially(place_of(site), delay=20)
+    tab.page.wait_for_selector(".list [role=option]")
+    box = tab.page.locator('form#question button:not([type="button"])').bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    if touch:
+        tab.page.touchscreen.tap(*middle)
+    else:
+        tab.page.mouse.move(*middle)
+        tab.page.mouse.down()
+        tab.page.wait_for_timeout(400)
+        tab.page.mouse.up()
+    tab.page.wait_for_url(lambda url: "/check/place" not in url)
+    clean(tab)
+
+
 def test_an_unknown_place_is_explained_and_kept(site: Site, phone: Any) -> None:
     tab = phone(site)
-    tab.page.goto("/de/check")
-    for _ in range(6):
-        if question(tab) == "place":
-            break
-        choose(tab, YOUNG.get(question(tab), "dont_know"))
+    to_the_place(tab)
     tab.page.fill("#place", "Xyzhausen-Nirgendwo")
-    tab.page.keyboard.press("Escape")
     tab.page.click('form#question button:not([type="button"])')
     tab.page.wait_for_timeout(300)
     assert tab.page.input_value("#place") == "Xyzhausen-Nirgendwo"

@@ -54,6 +54,23 @@ def marked(tab: Phone, lang: str) -> None:
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360, tab.page.url
 
 
+def german_texts(site: Site, slug: str) -> dict[str, str]:
+    """What somebody at the counter wants to read on the card of an offer."""
+    service = site.app.extensions["portal"].catalogue.service(slug)
+    found = {
+        "name": service.name,
+        "office": service.organization.name,
+        "how to start": service.application_process,
+        "hours": "Am Telefon",
+        "bring": service.required_documents[0],
+    }
+    for index, house in enumerate(service.locations):
+        found[f"way {index}"] = house.transportation
+        for phone in house.phones:
+            found[f"phone {phone.number}"] = phone.description
+    return {field: " ".join(text.split()) for field, text in found.items() if text}
+
+
 def speaking_right_to_left(lang: str) -> bool:
     return lang in ("ar", "fa")
 
@@ -107,7 +124,12 @@ def test_from_the_result_to_a_saved_card_without_network(speaking: Site, phone: 
     assert card.count() == 1
     assert card.locator("a[href^='tel:']").first.is_visible()
     if lang != "de-simple":
-        assert "Berufsberatung" in " ".join(card.locator("[lang=de]").all_text_contents())
+        texts = german_texts(speaking, "berufsberatung")
+        german = " ".join(" ".join(card.locator("[lang=de]").all_text_contents()).split())
+        office = texts.pop("office")
+        assert office in card.text_content(), "in brackets behind it stands what it is"
+        for field, text in texts.items():
+            assert text in german, field
     tab.picture(f"saved-offline-{lang}", full=True)
 
 

@@ -179,6 +179,9 @@ def test_the_wrong_office_names_a_better_one_and_the_young_person_decides(
     assert case.label not in words(tom), "before she agrees, the next office knows nothing"
     page.goto("/ar/mine")
     assert "Startpunkt hilft dir schneller." in words(page)
+    ticked = page.eval_on_selector_all('[name="line"]:checked', "boxes => boxes.map((box) => box.value)")
+    assert ticked == ["channels", "language", "interpreter"], "only how to get in touch"
+    page.check('[name="line"][value="own_words"]', force=True)
     press(page, 'form:has([name="question"]) button[value="yes"]')
     open_case(tom, case.label)
     assert "Sternenstaub" in words(tom)
@@ -219,7 +222,9 @@ def test_nobody_reacts_and_the_page_says_so(
         referrals = portal_site.portal.referrals
         assert referrals is not None
         with portal_site.session() as session:
-            escalation.run(session, "musterkreis", days=referrals.days, now=portal_site.time())
+            escalation.run(
+                session, referrals.keyring, "musterkreis", days=referrals.days, now=portal_site.time()
+            )
             session.commit()
         page.goto("/de/mine")
         if page.locator("#code").count():

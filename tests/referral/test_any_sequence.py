@@ -182,6 +182,13 @@ def machine(engine, keyring, days, offices):
                     for found in queries.at_coordinators(self.session, REGION, today=days.today(self.now))
                 }
 
+        @precondition(lambda self: self.open & {"accepted", "in_progress"})
+        @rule(number=which)
+        def reads(self, number):
+            one = self.referral(number)
+            if one is not None:
+                self.tries(actions.read_by_person, self.session, one, days=days, now=self.now)
+
         @precondition(lambda self: self.ids)
         @rule(number=which, to=office)
         def writes(self, number, to):
@@ -268,6 +275,21 @@ def machine(engine, keyring, days, offices):
             ).scalars().first()  # fmt: skip
             if proposed:
                 self.tries(actions.answer_appointment, self.session, one, proposed, fits=fits, now=self.now)
+
+        @rule(number=which, who=other, fits=st.booleans())
+        def says_whether_a_meeting_suits(self, number, who, fits):
+            one = self.referral(number)
+            joint = one and self.session.execute(
+                select(Appointment).where(col(Appointment.referral_id) == one.id, col(Appointment.joint))
+            ).scalars().first()  # fmt: skip
+            if joint:
+                acting = self.acting(one, who)
+                team = acting.desk.organization_id
+                said = self.tries(
+                    actions.join_appointment, self.session, one, joint, acting.counsellor,
+                    organization_id=team, fits=fits, now=self.now,
+                )  # fmt: skip
+                assert not said or team in self.may_read[one.id]
 
         # Teams: the right one and others.
 
@@ -391,7 +413,7 @@ def machine(engine, keyring, days, offices):
         def time_goes_by(self, hours):
             self.now += timedelta(hours=hours)
             escalation.run(
-                self.session, REGION, days=days, now=self.now, next_desk=lambda _one: offices[2].desk
+                self.session, keyring, REGION, days=days, now=self.now, next_desk=lambda _one: offices[2].desk
             )
             retention.run(self.session, now=self.now)
             self.session.commit()
@@ -458,6 +480,8 @@ def machine(engine, keyring, days, offices):
                     assert one.due_date is not None
                     assert one.erase_at > self.now
                     assert [item.pile is Pile.ENDED for item in responsible] == [False]
+                    # That a team was away is no reason to ask any more once it answered.
+                    assert one.status == "requested" or not actions.proposed_by_system(self.session, one)
                 else:
                     assert all(item.pile is Pile.ENDED for item in lines)
                     assert one.ended_at is not None

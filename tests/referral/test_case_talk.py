@@ -13,10 +13,10 @@ from portal.referral import actions, case_talk, retention
 from portal.referral.actions import Counsellor
 from portal.referral.case_talk import NotYourPart, Part, Refused, Step
 from portal.referral.errors import Changed, ConsentMissing, NotFound, NotYourTeam
-from portal.referral.models import CaseTalk, CaseTalkIdea, CaseTalkParticipant, Notice
+from portal.referral.models import CaseTalk, CaseTalkIdea, CaseTalkParticipant, Notice, Status
 from portal.referral.personal import CaseSheet
 from portal.referral.recognising import Kind
-from portal.referral.sealing import Keyring
+from portal.referral.sealing import Erased, Keyring
 from tests.factories import REGION
 from tests.referral.conftest import MakeOffice, MakeReferral, Office
 
@@ -270,12 +270,81 @@ def test_from_a_referral_only_the_link_is_taken(
             session, keyring, talk, colleague, "Sternchens Mutter fragen", now=now, today=today
         )
     actions.withdraw(session, referral, now=now)
-    case_talk.add_idea(session, keyring, talk, colleague, "Die Mutter fragen", now=now, today=today)
     with pytest.raises(ConsentMissing):
         case_talk.create(
             session, keyring, SHEET, office.counsellor,
             region=REGION, now=now, today=today, referral_id=referral.id,
         )  # fmt: skip
+
+
+def is_erased(session: Session, keyring: Keyring, talk: CaseTalk, who: UUID, now: datetime) -> bool:
+    """For everybody, with every word; those who took part see that it was there."""
+    ideas = select(CaseTalkIdea).where(col(CaseTalkIdea.case_talk_id) == talk.id)
+    if (talk.key_sealed, talk.sheet_sealed, talk.referral_id) != (None, None, None):
+        return False
+    with pytest.raises(Erased):
+        case_talk.view(session, keyring, talk.id, who, region=REGION, now=now)
+    with pytest.raises(NotFound):
+        case_talk.view(session, keyring, talk.id, uuid4(), region=REGION, now=now)
+    listed = case_talk.mine(session, keyring, who, region=REGION, now=now)
+    return (talk.id, None) in [(one.talk.id, one.title) for one in listed] and not session.execute(
+        ideas
+    ).first()
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "expired", "long over"])
+def test_with_the_referral_goes_what_was_said_about_it(
+    how: str,
+    session: Session,
+    keyring: Keyring,
+    office: Office,
+    colleague: UUID,
+    a_referral: MakeReferral,
+    a_talk: MakeTalk,
+    now: datetime,
+    today: date,
+) -> None:
+    referral, _code = a_referral(office)
+    talk, other = a_talk(Step.IDEAS, referral.id), a_talk(Step.IDEAS)
+    for one in (talk, other):
+        case_talk.add_idea(session, keyring, one, colleague, "Hausbesuch", now=now, today=today)
+    session.commit()
+    later = now + timedelta(days=1)
+    if how == "withdrawn":
+        actions.withdraw(session, referral, now=later)
+    elif how == "expired":
+        actions.expire(session, referral, now=later)
+    else:
+        referral.status, referral.erase_at = Status.COMPLETED.value, later
+        session.add(referral)
+        session.flush()
+        assert retention.run(session, now=later)["referrals"] == 1
+    session.commit()
+    assert is_erased(session, keyring, talk, colleague, later)
+    assert case_talk.view(session, keyring, other.id, colleague, region=REGION, now=later).ideas
+    with pytest.raises((NotYourPart, Erased)):
+        case_talk.add_idea(session, keyring, talk, colleague, "Noch eine", now=later, today=today)
+    assert retention.run(session, now=later + actions.TOLD_FOR)["case_talks"] == 1
+    assert retention.run(session, now=later)["case_talks"] == 0
+
+
+def test_a_talk_begun_in_the_moment_of_the_withdrawal_goes_with_the_next_run(
+    session: Session,
+    keyring: Keyring,
+    office: Office,
+    colleague: UUID,
+    a_referral: MakeReferral,
+    a_talk: MakeTalk,
+    now: datetime,
+) -> None:
+    referral, _code = a_referral(office)
+    talk = a_talk()
+    actions.withdraw(session, referral, now=now)
+    talk.referral_id = referral.id
+    session.add(talk)
+    session.commit()
+    retention.run(session, now=now)
+    assert is_erased(session, keyring, talk, colleague, now)
 
 
 def test_each_step_has_its_people(

@@ -14,9 +14,17 @@ from portal.catalogue.models import Status as EntryStatus
 from portal.db import session_factory
 from portal.referral import actions, choosing, counts, escalation, merging, queries, retention, slips
 from portal.referral.choosing import Availability, Desk
-from portal.referral.errors import Changed, NotYourTeam
+from portal.referral.errors import Changed, ConsentMissing, NotYourTeam
 from portal.referral.lifecycle import MoveNotAllowed
-from portal.referral.models import Consent, Notice, Referral, ReferralEvent, Status, Team
+from portal.referral.models import (
+    AppointmentAnswer,
+    Consent,
+    Notice,
+    Referral,
+    ReferralEvent,
+    Status,
+    Team,
+)
 from portal.referral.personal import Meeting, Situation
 from portal.referral.promise import WorkingDays
 from portal.referral.queries import Pile
@@ -25,8 +33,9 @@ from tests.factories import REGION
 from tests.referral.conftest import agreed
 
 
-def hourly(session, days, now, desk=None):
-    return escalation.run(session, REGION, days=days, now=now, next_desk=lambda _one: desk)
+def hourly(session, days, now, desk=None, keyring=None):
+    """`keyring` is needed where somebody was in contact."""
+    return escalation.run(session, keyring, REGION, days=days, now=now, next_desk=lambda _one: desk)
 
 
 def test_overdue_goes_to_the_team_and_then_to_the_coordinators(session, days, now, an_office, a_referral):
@@ -126,6 +135,57 @@ def test_the_next_team_reads_no_meeting_of_the_former(session, keyring, days, no
     view = queries.for_team(session, keyring, referral.id, second.counsellor, now=later)
     assert view.appointments == ()
     assert {one.organization_id for one in view.consents} == {second.desk.organization_id}
+
+
+def test_every_team_says_whether_a_joint_meeting_suits_it(session, keyring, days, now, an_office, a_referral):
+    first, second, third = an_office(), an_office("jobcenter"), an_office("fremd")
+    one, two = first.counsellor, second.counsellor
+    referral, _code = a_referral(first)
+    actions.accept(session, referral, one, now=now)
+    asked = actions.propose_joint(session, referral, one, second.desk, now=now)
+    meeting = Meeting(start_at=now + timedelta(days=3), minutes=30)
+    alone = actions.propose_appointment(session, keyring, referral, one, meeting, now=now)
+    joint = actions.propose_appointment(session, keyring, referral, one, meeting, now=now, joint=True)
+
+    def says(by, appointment, fits, team=None):
+        team = team or min(by.organizations)
+        actions.join_appointment(session, referral, appointment, by, organization_id=team, fits=fits, now=now)
+
+    def answers(by=None):
+        if by is None:
+            view = queries.for_person(session, keyring, referral)
+        else:
+            view = queries.for_team(session, keyring, referral.id, by, now=now)
+        return [dict(read.answers) for read in view.appointments if read.appointment.joint]
+
+    with pytest.raises(ConsentMissing):
+        says(two, joint, True)
+    actions.agree_joint(session, keyring, referral, asked, agreed(), text_version="1", now=now)
+    assert answers() == answers(one) == [{}]
+    says(two, joint, True)
+    says(two, joint, False)
+    assert answers() == answers(one) == answers(two) == [{second.desk.organization_id: False}]
+    for by, appointment, team in ((one, joint, None), (two, alone, None)):
+        with pytest.raises(MoveNotAllowed):
+            says(by, appointment, True, team)
+    with pytest.raises(NotYourTeam):
+        says(third.counsellor, joint, True, second.desk.organization_id)
+    told = [
+        notice
+        for notice in session.exec(select(Notice))
+        if (notice.about, notice.organization_id)
+        == ("referral.appointment_answered", first.desk.organization_id)
+    ]
+    assert len(told) == 2, "of each answer"
+    actions.cancel_appointment(session, referral, joint, one, now=now)
+    with pytest.raises(MoveNotAllowed):
+        says(two, joint, True)
+    merging.merged(
+        session, "organization", gone=second.desk.organization_id, stays=third.desk.organization_id
+    )
+    assert answers() == [{third.desk.organization_id: False}]
+    actions.withdraw(session, referral, now=now)
+    assert session.exec(select(AppointmentAnswer)).all() == []
 
 
 def test_a_team_that_takes_part_is_told_of_the_joint_meeting_and_of_its_end(

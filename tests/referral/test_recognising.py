@@ -4,6 +4,8 @@ from datetime import date
 
 import pytest
 
+from portal.catalogue.first_names import first_names
+from portal.referral import recognising
 from portal.referral.recognising import Kind, refusals
 
 TODAY = date(2026, 11, 20)
@@ -85,6 +87,141 @@ FINE = [
     "Die Kundin erhielt 2 Absagen, Versicherung unklar.",
     "",
 ]
+
+NAMED = [
+    "‹Lena Schulz› kommt seit Wochen nicht zur Schule.",
+    "Der Vater von ‹Yusuf Demir› hat angerufen.",
+    "‹Sara›, 16, aus Quedlinburg",
+    "Mein Klient ‹Jonas› will nicht mehr.",
+    "Gestern war ‹Mohammed› wieder nicht da.",
+    "‹Anna-Lena› streitet mit der Mutter.",
+    "‹Hans-Peter Meyer› ist der Onkel.",
+    "‹Lenas› Mutter ruft jeden Tag an.",
+    "‹Jonas’› Bruder hat eine Lehre.",
+    "Mit ‹Olena Kowalenko› spreche ich Ukrainisch.",
+    "‹Fatima› wohnt im Wohnheim.",
+    "Ich habe ‹Kevin› dreimal eingeladen.",
+    "Wie erreiche ich ‹Rojin›?",
+    "Die Familie sagt, ‹Zahra› soll arbeiten.",
+    "‹Krzysztof Nowak› spricht kaum Deutsch.",
+    "Danach hat ‹Ștefan› die Maßnahme abgebrochen.",
+    "‹Büşra› möchte Erzieherin werden.",
+    "‹Busra Yildiz› fehlt.",
+    "‹Ali van der Berg› fehlt.",
+    "‹Amira El-Sayed› wurde aufgenommen.",
+    "Die Freundin, ‹Chantal›, kommt mit.",
+    "Kontakt zu ‹Dmytro› abgebrochen",
+    "Der Bruder von ‹Mark› war auch hier.",
+    "Meine Schülerin ‹Rose› weint oft.",
+    "Ansprechpartner für Klientin ‹Hope›",
+    "‹Rose Schneider› ist die Oma.",
+    "‹Mark Brandt› hat Schulden.",
+    "‹Mark›, 17, bricht die Lehre ab.",
+    "schülerin ‹lena› fehlt oft",
+    "meine klientin ‹aylin› schreibt nicht",
+    "Sohn ‹Hassan› lebt beim Vater.",
+    "Fall um ‹Darius Müller-Lüdenscheidt›.",
+    "‹LENA SCHULZ› fehlt.",
+    "Ob ‹Reza› bleiben darf, ist offen.",
+    "‹Nguyen Thi Linh› hilft im Laden.",
+    "Heute hat ‹Ronny› geschrieben.",
+    "‹Sofia› und ihr Freund",
+    "sie und ‹Berivan› gehen nicht hin",
+    "Vorschlag: ‹Justin› selbst fragen",
+    "Brief an ‹Jacqueline› schicken",
+]
+"""Asked back."""
+
+ACCOUNTS_AND_WAYS = [
+    (Kind.NAME, "‹insta: lena_schulz05›"),
+    (Kind.NAME, "schreibt über ‹Snapchat: sternchen›, selten"),
+    (Kind.NAME, "ist auf ‹TikTok als mia.k05› zu finden"),
+    (Kind.NAME, "‹Discord lena#1234›"),
+    (Kind.NAME, "‹Telegram: mo_2008›"),
+    (Kind.ADDRESS, "wohnt ‹am Markt 3›"),
+    (Kind.ADDRESS, "wohnt ‹am markt 3› bei der Oma"),
+    (Kind.ADDRESS, "‹in der Obermühle 12› beim Vater"),
+    (Kind.ADDRESS, "gemeldet ‹an der Stadtmauer 7a›"),
+    (Kind.ADDRESS, "wohnt ‹auf dem Schlossberg 4› mit drei Geschwistern"),
+]
+
+CASE_TALK = [
+    "Seit August kommt sie nicht mehr, im Mai 2026 war die letzte Prüfung.",
+    "Frau vom Jobcenter sagt, der Antrag fehlt.",
+    "Jugendamt Harz, Agentur für Arbeit Halberstadt und Schule sind beteiligt.",
+    "Er wohnt in Wernigerode, die Schule ist in Blankenburg.",
+    "Klasse 9, Sekundarschule, Note 4 in Mathe und Deutsch.",
+    "Die Mutter arbeitet in Quedlinburg, der Vater lebt in Thale.",
+    "Ein Junge, 16, spielt nachts am Rechner und schläft im Unterricht.",
+    "Mein Klient Anfang zwanzig hat keinen Abschluss.",
+    "Meine Schülerin Klasse 10 fehlt an drei Tagen in der Woche.",
+    "Sie hat 500 Mark gesagt und Euro gemeint.",
+    "Im Mai Praktikum, im Juni Prüfung, im Juli Ferien.",
+    "Mai und Juni waren ruhig.",
+    "Max. 3 Tage Praktikum in der Woche.",
+    "Seit Jan. 2026 ist das Geld gestrichen, bis Jan 2027 befristet.",
+    "Der Vater von zwei Kindern ist in Haft.",
+    "Mutter von Beruf Pflegerin, Vater Bauarbeiter.",
+    "Sie träumt von einer Lehre im Hotel am Brocken.",
+    "Das Anne-Frank-Gymnasium und die Käthe-Kollwitz-Schule sind keine Hilfe.",
+    "Er war im Haus Maria und im Heim St. Martin.",
+    "Haare in Rosa und ein Stern auf der Jacke sind wichtig für sie.",
+    "Wer liest den Roman Seite für Seite?",
+    "Das ist mein voller Ernst, und Ernst der Lage.",
+    "Ihr Onkel fährt Mercedes, der Bruder einen Lada.",
+    "Freunde auf TikTok sind alles; WhatsApp liest sie nicht.",
+    "Instagram: nein. WhatsApp: nicht erreichbar.",
+    "Auf Snapchat 3 Stunden am Tag.",
+    "Am Bahnhof 2 Stunden gewartet, am Markt 3 Bewerbungen abgegeben.",
+    "Auf dem Arbeitsmarkt 2026 wenig Stellen.",
+    "Im Kurs B1, in der Gruppe 12 Personen, in der Woche 3 Termine.",
+    "Der Islam und der Ramadan sind ihr wichtig, sie kommt aus Kuba.",
+    "Server, Handy und Konsole sind sein Leben.",
+    "Nur Mutter und Oma wissen davon.",
+    "Sozialarbeiterin Schule und Betreuerin Wohngruppe reden nicht miteinander.",
+    "Wolf und Bär als Kuscheltiere, Heide und Harz als Heimat.",
+    "Die Ilse fließt bei Ilsenburg, dort war der Ausflug.",
+    "Hilfe nach § 41 SGB VIII, Hilfeplan im Herbst, Teilhabe am Leben.",
+    "Er will Mechatroniker, Koch oder Lagerist werden.",
+    "Peer-Beratung, Mentor im Betrieb und Berufseinstiegsbegleitung gibt es.",
+    "Bei Norma und Penny hat er sich beworben, bei Otto nicht.",
+    "Am Montag war sie da, am Freitag, dem 13. November, nicht.",
+]
+"""As colleagues write; nobody is named."""
+
+
+@pytest.mark.parametrize("marked", NAMED)
+def test_a_first_name_is_asked_back_until_somebody_says_that_it_is_none(marked: str) -> None:
+    text = marked.replace("‹", "").replace("›", "")
+    passage = marked.partition("‹")[2].partition("›")[0]
+    found = refusals(text, today=TODAY)
+    assert [(one.kind, one.passage) for one in found] == [(Kind.FIRST_NAME, passage)]
+    assert refusals(text, today=TODAY, no_names=[passage]) == []
+
+
+@pytest.mark.parametrize(("kind", "marked"), ACCOUNTS_AND_WAYS, ids=[one for _kind, one in ACCOUNTS_AND_WAYS])
+def test_accounts_and_ways_are_refused(kind: Kind, marked: str) -> None:
+    text = marked.replace("‹", "").replace("›", "")
+    passage = marked.partition("‹")[2].partition("›")[0]
+    found = refusals(text, today=TODAY, no_names=[passage])
+    assert [(one.kind, one.passage) for one in found] == [(kind, passage)]
+
+
+@pytest.mark.parametrize("text", CASE_TALK)
+def test_what_colleagues_write_passes(text: str) -> None:
+    assert [(one.kind, one.passage) for one in refusals(text, today=TODAY)] == []
+
+
+def test_what_was_told_in_the_referral_cannot_be_ticked_away() -> None:
+    text = "Amira Schulz fehlt, Frau Demir auch."
+    found = refusals(text, today=TODAY, names=["Amira"], no_names=["Amira", "Amira Schulz", "Frau Demir"])
+    assert [(one.kind, one.passage) for one in found] == [(Kind.NAME, "Amira"), (Kind.NAME, "Frau Demir")]
+
+
+def test_the_list_of_names_is_sorted_and_has_none_twice() -> None:
+    names = list(first_names())
+    assert len(names) == len({recognising._folded(name) for name in names}) > 1000
+    assert all(name == name.lower() for name in names)
 
 
 @pytest.mark.parametrize(("kind", "marked"), TOLD, ids=[marked for _kind, marked in TOLD])

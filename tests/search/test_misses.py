@@ -108,11 +108,16 @@ def test_a_machine_cannot_fill_the_disk(
         ("einradkurs", "einradkurs"),
         ("  Kurs 2026 einradkurs", "kurs einradkurs"),
         ("wo gibt es einen einradkurs", "einradkurs"),
-        ("übergangsgeld", "ubergangsgeld"),
+        ("übergangsgeld", "übergangsgeld"),
+        ("Vertrauenslehrer", "vertrauenslehrer"),
+        ("Hundeschule", "hundeschule"),
+        ("Tripper", "tripper"),
+        ("Kripo werden", "kripo"),
+        ("kann ich einen einradkurs haben", "einradkurs"),
         ("велокурсы", "велокурсы"),
     ],
 )
-def test_words_are_counted_folded_without_numbers(typed: str, term: str) -> None:
+def test_words_are_counted_in_lower_case_without_numbers(typed: str, term: str) -> None:
     assert countable(typed) == term
 
 
@@ -125,6 +130,19 @@ def test_words_are_counted_folded_without_numbers(typed: str, term: str) -> None
         "Xaver Zwirbelhuber",
         "xaver zwirbelhuber",
         "Termin bei Zwirbelhuber",
+        "Zwirbelhuber Jugendamt",
+        "julia",
+        "Julia",
+        "julias",
+        "anna-lena",
+        "mohammed",
+        "Mohammed kennenlernen",
+        "ahmadi",
+        "kowalczyk",
+        "wojciechowski",
+        "schewtschenko",
+        "тата",
+        "محمد",
         "frau zwirbelhuber",
         "ich heiße zwirbelhuber",
         "my name is zwirbelhuber",
@@ -207,7 +225,7 @@ def test_a_search_without_hits_is_counted_by_the_page_and_listed_by_the_command(
     [
         ("xqzwvkurs", {"HX-Request": "true"}),
         ("Schulden", {}),
-        ("Xqzwvkurs", {}),
+        ("Zwirbelhuber Xaver", {}),
         ("", {}),
     ],
 )
@@ -232,7 +250,7 @@ def test_a_search_that_the_script_calls_finished_is_counted_as_a_page_is(
 
 
 @pytest.mark.parametrize(
-    "words", ["Schulden", "Xqzwvkurs", "frau xqzwvkurs", "0391 123456", "xaver zwirbelhuber", ""]
+    "words", ["Schulden", "kowalczyk", "frau xqzwvkurs", "0391 123456", "xaver zwirbelhuber", ""]
 )
 def test_finished_or_not_the_same_is_left_out(app: Flask, store: Store, words: str) -> None:
     search(app, words, **{"HX-Request": "true", "X-Stood": "1"})

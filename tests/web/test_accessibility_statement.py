@@ -92,6 +92,14 @@ def test_without_findings_the_statement_says_when_what_and_with_what(statement: 
     assert "offen" not in section
 
 
+def test_each_test_claims_only_what_it_looked_at(statement: Any) -> None:
+    page = statement(a_run(a_test(views=1040), a_test(name="reading_order", views=9, languages=("de",))))
+    rules, order = (text_of(row) for row in page.one("section[aria-labelledby=tested]").select("dd"))
+    assert "1.040 · Deutsch und العربية" in rules
+    assert "9 · Deutsch" in order
+    assert "العربية" not in order
+
+
 def test_open_findings_stand_in_the_statement(statement: Any) -> None:
     page = statement(a_run(a_test(findings=("de, /de/: <img> without words", "ar, /ar/: too pale"))))
     section = page.one("section[aria-labelledby=tested]")

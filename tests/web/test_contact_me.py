@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +15,21 @@ from sqlmodel import Session, col
 from portal.accounts.models import Role, RoleGrant, User
 from portal.catalogue.models import Organization, Service
 from portal.config import Settings
-from portal.referral import actions, counts, errors, promise, queries
+from portal.referral import actions, choosing, counts, errors, promise, queries
 from portal.referral.actions import Counsellor
 from portal.referral.choosing import Availability, Desk
 from portal.referral.models import Consent, GivenHow, Referral, Team
 from portal.referral.personal import Agreed, Person
 from portal.web import mail
 from portal.web.application import Portal, build
-from portal.web.public import contact_me
+from portal.web.public import contact_me, taking
 from tests.web.conftest import NOW
 from tests.web.pages import Page, PageClient, check_page, text_of
 
 DESK = "schuldnerberatung"
+YOUTH_OFFICE = "jugendamt-sozialer-dienst"
+CLEARING = "startpunkt-gespraech"
+COUNT = count()
 
 
 @pytest.fixture
@@ -78,6 +82,13 @@ def staff(session: Session, slug: str = DESK, **team: Any) -> tuple[Desk, Counse
     return Desk(service.id, service.organization_id), Counsellor(
         user.id, frozenset({service.organization_id})
     )
+
+
+def set_team(session: Session, desk: Desk, **values: Any) -> None:
+    team = session.get(Team, desk.organization_id)
+    for name, value in values.items():
+        setattr(team, name, value)
+    session.commit()
 
 
 @pytest.fixture
@@ -188,6 +199,30 @@ def test_answers_are_told_one_by_one(client: PageClient, portal: Portal, session
     assert [line.key for line in person.answers] == ["answer:topic"]
 
 
+def test_residence_status_is_no_answer_that_can_be_told(client: PageClient) -> None:
+    from portal.web.public.check import ANSWERS
+
+    with client.client.session_transaction() as cookie:
+        cookie[ANSWERS] = {
+            "who": ["me"],
+            "topic": ["new_in_germany", "police"],
+            "new_issue": ["money"],
+            "papers": ["ukraine"],
+            "first_paper": ["early"],
+        }
+    page = begin(client)
+    offered = {str(box["value"]): text_of(box.parent) for box in page.all("#tell input")}
+    assert {"answer:topic", "answer:new_issue"} <= offered.keys()
+    assert offered.keys().isdisjoint({"desk", "answer:papers", "answer:first_paper"})
+    assert "Polizei" not in offered["answer:topic"]
+    client.post(
+        "/de/contact-me/tell", data=filled(page, tell=["answer:papers", "answer:first_paper", "desk"])
+    )
+    shown = text_of(client.page("/de/contact-me/consent").one("main article"))
+    assert "Ukraine" not in shown
+    assert "2025" not in shown
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_under_fifteen_there_is_no_form_but_other_ways(
     client: PageClient, session: Session, known: bool
@@ -291,12 +326,102 @@ def test_nobody_of_that_kind_can_take_anybody(own_app: Flask, session: Session) 
 
 
 def test_the_stand_in_is_named_before_it_is_asked(own_app: Flask, session: Session) -> None:
-    stand_in, _counsellor = staff(session, "suchtberatung")
-    staff(session, DESK, open_at_most=0, fallback_organization_id=stand_in.organization_id)
-    page = PageClient(own_app).page(f"/de/contact-me?desk={DESK}")
+    stand_in, _counsellor = staff(session, "care-leaver-lotsin")
+    staff(session, YOUTH_OFFICE, open_at_most=0, fallback_organization_id=stand_in.organization_id)
+    page = PageClient(own_app).page(f"/de/contact-me?desk={YOUTH_OFFICE}")
     office = session.get(Organization, stand_in.organization_id).name
     assert office in text_of(page.one("main .box.info"))
-    assert page.one('main input[name="desk"]')["value"] == "suchtberatung"
+    assert page.one('main input[name="desk"]')["value"] == "care-leaver-lotsin"
+
+
+def offers_to_ask(own_app: Flask, slug: str) -> bool:
+    taking.forget()
+    # Another address each time: what was kept as bytes is not asked for again.
+    page = PageClient(own_app).page(f"/de/offers/{slug}?{next(COUNT)}")
+    return bool(page.all(f'main a[href="/de/contact-me?desk={slug}"]'))
+
+
+def test_a_team_that_is_away_can_be_asked_as_long_as_somebody_stands_in(
+    own_app: Flask, session: Session
+) -> None:
+    stand_in, _counsellor = staff(session, "care-leaver-lotsin")
+    away, _counsellor = staff(session, YOUTH_OFFICE, away_from=NOW.date())
+    assert not offers_to_ask(own_app, YOUTH_OFFICE), "nobody is named"
+    set_team(session, away, fallback_organization_id=stand_in.organization_id)
+    assert offers_to_ask(own_app, YOUTH_OFFICE)
+    assert not offers_to_ask(own_app, DESK), "takes no referrals at all"
+    set_team(session, stand_in, open_at_most=0)
+    assert not offers_to_ask(own_app, YOUTH_OFFICE)
+    staff(session, CLEARING)
+    assert offers_to_ask(own_app, YOUTH_OFFICE), "helps with anything"
+    assert not offers_to_ask(own_app, DESK), "takes no referrals at all"
+
+
+def test_a_full_offer_leads_to_one_of_the_same_kind(own_app: Flask, session: Session) -> None:
+    chamber, _counsellor = staff(session, "ihk-ausbildungsberatung", away_from=NOW.date())
+    assert not offers_to_ask(own_app, "ihk-ausbildungsberatung")
+    staff(session, "hwk-ausbildungsberatung")
+    assert offers_to_ask(own_app, "ihk-ausbildungsberatung")
+    page = PageClient(own_app).page("/de/contact-me?desk=ihk-ausbildungsberatung")
+    assert page.one('main input[name="desk"]')["value"] == "hwk-ausbildungsberatung"
+    set_team(session, chamber, away_from=None)
+    page = PageClient(own_app).page("/de/contact-me?desk=ihk-ausbildungsberatung")
+    assert page.one('main input[name="desk"]')["value"] == "ihk-ausbildungsberatung"
+
+
+def next_after(portal: Portal, session: Session, desk: Desk) -> str | None:
+    found = choosing.next_desk(session, portal.catalogue, desk, language="ar", today=NOW.date())
+    return session.get(Service, found.service_id).slug if found else None
+
+
+def test_who_may_take_over_always_knows_the_matter(portal: Portal, session: Session) -> None:
+    desk, _counsellor = staff(session, YOUTH_OFFICE)
+    assert next_after(portal, session, desk) is None
+    staff(session, DESK)
+    assert next_after(portal, session, desk) is None, "of another kind"
+    clearing, _counsellor = staff(session, CLEARING)
+    assert next_after(portal, session, desk) == CLEARING
+    set_team(session, desk, fallback_organization_id=clearing.organization_id)
+    assert next_after(portal, session, desk) == CLEARING, "none of its other offers"
+    named, _counsellor = staff(session, "care-leaver-lotsin")
+    set_team(session, desk, fallback_organization_id=named.organization_id)
+    assert next_after(portal, session, desk) == "care-leaver-lotsin"
+
+
+def test_the_same_kind_takes_over_before_the_clearing_desk(portal: Portal, session: Session) -> None:
+    desk, _counsellor = staff(session, "ihk-ausbildungsberatung")
+    staff(session, CLEARING, languages=["ar"])
+    staff(session, "hwk-ausbildungsberatung")
+    assert next_after(portal, session, desk) == "hwk-ausbildungsberatung"
+
+
+def test_the_language_is_looked_at_before_anything_is_typed(own_app: Flask, session: Session) -> None:
+    chamber, _counsellor = staff(session, "ihk-ausbildungsberatung")
+    other, _counsellor = staff(session, "hwk-ausbildungsberatung")
+    address = "contact-me?desk=ihk-ausbildungsberatung"
+
+    def first_page(lang: str) -> tuple[bool, bool, list[str]]:
+        """Whether it is said that nobody there speaks it, an interpreter is ticked, and who speaks it."""
+        page = PageClient(own_app).page(f"/{lang}/{address}")
+        links = [str(link["href"]) for link in page.all('main .box a[href*="contact-me?desk="]')]
+        return bool(page.all("main .box.info")), bool(page.all('input[value="interpreter"][checked]')), links
+
+    assert first_page("de") == (False, False, [])
+    assert first_page("ar") == (True, True, [])
+    set_team(session, other, languages=["ar"])
+    assert first_page("ar") == (True, True, ["/ar/contact-me?desk=hwk-ausbildungsberatung"])
+    set_team(session, other, away_from=NOW.date())
+    assert first_page("ar") == (True, True, [])
+    set_team(session, chamber, languages=["ar"])
+    assert first_page("ar") == (False, False, [])
+
+
+def test_no_interpreter_stays_no_interpreter(own_app: Flask, session: Session) -> None:
+    staff(session)
+    client = PageClient(own_app)
+    begin(client, "ar", speaks="ar")
+    page = client.page("/ar/contact-me")
+    assert not page.all('input[value="interpreter"][checked]')
 
 
 def test_rather_not_leaves_nothing(client: PageClient, session: Session) -> None:

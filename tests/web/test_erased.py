@@ -267,7 +267,7 @@ def a_slip(site: Site, office: PageClient) -> str:
     return code
 
 
-def a_case_talk(office: PageClient, path: str, marks: Marks) -> None:
+def a_case_talk(office: PageClient, path: str, marks: Marks) -> str:
     new = f"/admin/case-talks/new?referral={path.rpartition('/')[2]}"
     fields = hidden(parse(office.get(new)), "create")
     sheet = {
@@ -278,6 +278,7 @@ def a_case_talk(office: PageClient, path: str, marks: Marks) -> None:
     }
     answer = office.post("/admin/case-talks/create", {**fields, **sheet})
     assert answer.status_code == 303, answer.get_data(as_text=True)[-3000:]
+    return str(answer.location)
 
 
 def prepares(office: PageClient, desk: Desk, marks: Marks) -> None:
@@ -324,11 +325,13 @@ def test_nothing_is_left(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
 
     withdrawing, code, path = asks(site, first)
     goes_on(withdrawing, office, path, first)
+    talk = a_case_talk(office, path, first)
     of_first = site.known | site.sealed()
     codes = [code]
 
     # The second one stays for a while, so that what is gone of the first is not just everything.
     assert does(withdrawing, "withdraw").status_code == 303
+    assert "zurückgenommen" in office.get(talk).get_data(as_text=True)
     staying, code, path = asks(site, second)
     codes.append(code)
     goes_on(staying, office, path, second)
@@ -357,7 +360,7 @@ def test_nothing_is_left(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
     assert len(site.left(site.sealed())) == len(site.sealed()) > 10, "what is not due is there"
 
     said = retention_run(site)
-    assert "erased: 2 referrals, 1 drafts, 1 slips, 1 case talks" in said
+    assert "erased: 2 referrals, 1 drafts, 1 slips, 2 case talks" in said
     assert site.sealed() == set()
     assert site.left(of_first | of_others) == []
     everything = site.everything()

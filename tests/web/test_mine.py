@@ -23,7 +23,17 @@ from portal.referral import actions, queries
 from portal.referral.actions import Counsellor
 from portal.referral.choosing import Desk
 from portal.referral.errors import NotYourTeam
-from portal.referral.models import Consent, Message, Notice, Outcome, Referral, Status, Team
+from portal.referral.models import (
+    Appointment,
+    Channel,
+    Consent,
+    Message,
+    Notice,
+    Outcome,
+    Referral,
+    Status,
+    Team,
+)
 from portal.referral.personal import Agreed, Line, Meeting, Person
 from portal.referral.sealing import Keyring, new_key
 from portal.web.application import Portal, build
@@ -247,7 +257,7 @@ def site(built: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     yield built
     with built.session() as session:
         session.execute(delete(Referral))
-        session.execute(update(Team).values(open_at_most=None))
+        session.execute(update(Team).values(open_at_most=None, away_from=None, accepts=True))
         session.commit()
 
 
@@ -440,6 +450,30 @@ def test_the_promise_and_an_honest_word_when_it_is_broken(site: Site) -> None:
     assert "25. November 2026" not in text_of(site.page().one("div.card:has(#office)"))
 
 
+@pytest.mark.parametrize("gone", [{"away_from": NOW.date()}, {"accepts": False}])
+def test_a_team_that_is_not_there_promises_nothing(site: Site, gone: dict[str, Any]) -> None:
+    id_ = site.opened()
+    with site.session() as session:
+        team = session.get(Team, site.offices[0].desk.organization_id)
+        for name, value in gone.items():
+            setattr(team, name, value)
+        session.commit()
+    card = text_of(site.page().one("div.card:has(#office)"))
+    assert "Gerade kann sich von dort niemand melden" in card
+    assert "25. November" not in card
+    site.accept(id_)
+    assert "niemand melden" not in site.page().text, "somebody has it in their hands"
+
+
+def test_a_full_team_keeps_its_word_to_those_it_has(site: Site) -> None:
+    site.opened()
+    with site.session() as session:
+        session.execute(update(Team).values(open_at_most=1))
+        session.commit()
+    card = text_of(site.page().one("div.card:has(#office)"))
+    assert "bis 25. November" in card
+
+
 def test_nobody_has_called_is_told_once(site: Site) -> None:
     id_ = site.opened()
     site.post("alarm")
@@ -449,6 +483,37 @@ def test_nobody_has_called_is_told_once(site: Site) -> None:
     site.accept(id_)
     site.contact(id_)
     assert not has_form(site.page(), "alarm")
+
+
+def test_whoever_hears_nothing_any_more_says_so_again(site: Site) -> None:
+    id_ = site.opened(channels=(Channel.PHONE,), phone="+4915112345678")
+    site.accept(id_)
+    site.contact(id_)
+    site.now += timedelta(days=14)
+    page = site.page()
+    assert not has_form(page, "alarm")
+    assert "nicht deine Schuld" not in page.text
+    site.now += timedelta(days=3)
+    page = site.page()
+    assert "nicht deine Schuld" in page.text
+    site.post("alarm", page=page)
+    assert site.referral(id_).alarm_at == site.now
+    site.writes(id_, "Entschuldigung, wir rufen morgen an.")
+    assert site.referral(id_).alarm_at is not None, "nobody told them yet"
+    assert "Entschuldigung" in site.page().text
+    assert site.referral(id_).alarm_at is None
+
+
+def test_silence_ends_before_an_appointment_and_begins_after_it(site: Site) -> None:
+    id_ = site.opened()
+    site.accept(id_)
+    site.contact(id_)
+    site.proposes(id_, site.now + timedelta(days=40))
+    site.post("appointment", {"answer": "yes"})
+    site.now += timedelta(days=39)
+    assert not has_form(site.page(), "alarm")
+    site.now += timedelta(days=20)
+    assert has_form(site.page(), "alarm")
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
@@ -558,7 +623,7 @@ def test_a_better_desk_takes_over_with_fewer_lines(site: Site) -> None:
     page = site.page()
     assert "Wir machen das nicht." in page.text
     assert not page.all('main a[href^="tel:"].btn'), "one thing to decide"
-    assert form_of(page, "handover")["line"] == ["name", "own_words"]
+    assert form_of(page, "handover")["line"] == [], "neither the name nor what was told is ticked before"
     statement = [text_of(p) for p in page.one("#ask-handover").select(".two p")]
     site.post("handover", {"answer": "yes", "line": ["name"]})
     referral = site.referral(id_)
@@ -572,6 +637,21 @@ def test_a_better_desk_takes_over_with_fewer_lines(site: Site) -> None:
         with pytest.raises(NotYourTeam):
             queries.for_team(session, site.referrals.keyring, id_, site.offices[0].by, now=site.now)
     assert site.offices[1].name in text_of(site.page().one("#office"))
+
+
+def test_only_the_way_to_get_in_touch_is_ticked_before(site: Site) -> None:
+    lines = tuple(
+        Line(key=key, label=key, label_de=key, value=f"Wert {key}", value_de=f"Wert {key}")
+        for key in ("name", "channels", "phone", "language", "answer:topic", "own_words")
+    )
+    id_ = site.opened(lines=lines)
+    reject(site, id_, site.offices[1])
+    assert form_of(site.page(), "handover")["line"] == ["channels", "phone", "language"]
+    site.post("handover", {"answer": "yes"})
+    with site.session() as session:
+        view = queries.for_team(session, site.referrals.keyring, id_, site.offices[1].by, now=site.now)
+    assert view.agreed is not None
+    assert [line.key for line in view.agreed.lines] == ["channels", "phone", "language"]
 
 
 def test_the_consent_is_stored_in_the_language_it_was_read_in(site: Site) -> None:
@@ -651,6 +731,23 @@ def test_another_team_may_take_part_and_be_stopped(site: Site) -> None:
         assert [line.key for line in view.agreed.lines] == ["name"]
     page = site.page()
     assert len(page.all("main textarea")) == 2, "one thread with each"
+    meeting = site.proposes(id_, site.now + timedelta(days=3), joint=True)
+    assert "noch keine Antwort" in site.page().text
+    with site.session() as session:
+        other = site.offices[1]
+        referral, found = session.get(Referral, id_), session.get(Appointment, meeting)
+        assert referral is not None and found is not None
+        actions.join_appointment(
+            session,
+            referral,
+            found,
+            other.by,
+            organization_id=other.desk.organization_id,
+            fits=True,
+            now=site.now,
+        )
+        session.commit()
+    assert "ist dabei" in site.page().text
     site.post("end-joint")
     with site.session() as session:
         consent = session.get(Consent, asked)
@@ -659,6 +756,14 @@ def test_another_team_may_take_part_and_be_stopped(site: Site) -> None:
         assert consent.agreed_sealed is None
     assert len(site.page().all("main textarea")) == 1
     assert not has_form(site.page(), "end-joint")
+
+
+def test_the_message_field_asks_to_leave_some_things_out(site: Site) -> None:
+    site.accept(site.opened())
+    page = site.page()
+    field = page.one("main textarea")
+    described = " ".join(text_of(page.one(f"[id='{id_}']")) for id_ in str(field["aria-describedby"]).split())
+    assert "Aufenthaltspapiere" in described
 
 
 def test_no_to_another_team(site: Site) -> None:
@@ -811,6 +916,38 @@ def test_everything_as_a_file(site: Site) -> None:
     data = json.loads(response.get_data())
     assert data["told"]["name"] == NAME
     assert [one["text"] for one in data["messages"]] == ["Hallo Sternchen."]
+
+
+def test_the_file_names_whoever_received_something(site: Site) -> None:
+    id_ = site.opened()
+    site.accept(id_)
+    site.does(id_, actions.propose_joint, site.offices[0].by, site.offices[2].desk)
+    site.post("joint", {"answer": "yes", "line": ["name"]})
+    site.writes(id_, "Hallo Sternchen.")
+    site.proposes(id_, NOW + timedelta(days=3))
+    site.does(
+        id_,
+        actions.propose_handover,
+        site.offices[1].desk,
+        by=site.offices[0].by,
+        reason="Dort.",
+        sealed=True,
+    )
+    site.post("handover", {"answer": "yes"})
+    data = json.loads(site.post("data.json", status=200).get_data())
+    first, second, third = (office.name for office in site.offices)
+    assert data["organization"] == second
+    assert {one["organization"] for one in data["consents"]} == {first, second, third}
+    assert data["messages"][0]["organization"] == first
+    assert data["appointments"][0]["organization"] == first
+    assert {one["organization"] for one in data["events"]} == {first}
+    with site.session() as session:
+        services = {
+            session.get(Service, office.desk.service_id).name  # type: ignore[union-attr]
+            for office in site.offices
+        }
+    assert data["service"] in services
+    assert {one["service"] for one in data["consents"]} == services
 
 
 def test_forget_it_on_this_device(site: Site) -> None:

@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, select
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from portal.accounts.models import Role, RoleGrant, User
 from portal.config import Settings
@@ -28,8 +28,9 @@ from portal.referral import actions, notices
 from portal.referral.models import Channel, Notice, Referral
 from portal.referral.notices import Receiver, Unreachable
 from portal.referral.personal import Person
+from portal.referral.promise import WorkingDays
 from portal.referral.sealing import Keyring
-from portal.web import current, mail
+from portal.web import chores, current, mail
 from portal.web import notices as delivery
 from portal.web.notices import NoAddress, NoticeSender, notify_soon, signature
 from tests.referral.conftest import (  # noqa: F401 (fixtures)
@@ -297,6 +298,31 @@ def test_an_address_that_does_not_exist_hands_over_to_the_next_channel(
     assert set(message) == {"id", "channel", "to", "text", "language"}
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_message_after_a_notice_that_did_not_arrive_is_no_contact(
+    accepted: Callable[..., Referral],
+    deliver: Deliver,
+    server: MailServer,
+    session: Session,
+    keyring: Keyring,  # noqa: F811
+    days: WorkingDays,  # noqa: F811
+    now: datetime,
+    exists: bool,
+) -> None:
+    server.refuses = set() if exists else {ADDRESS}
+    referral = accepted(Person(channels=(Channel.MAIL,), mail=ADDRESS))
+    assert deliver() == (1, 0)
+    assert deliver(60) == (0, 0), "not tried again"
+    session.refresh(referral)
+    assert referral.claimed_by is not None
+    by = actions.Counsellor(referral.claimed_by, frozenset({referral.organization_id}))
+    actions.message(
+        session, keyring, referral, "Guten Tag.", organization_id=referral.organization_id, by=by,
+        days=days, now=now,
+    )  # fmt: skip
+    assert (referral.first_contact_at is not None) is exists
+
+
 def test_a_mailbox_of_a_team_that_is_gone_is_named_in_the_log(
     an_office: MakeOffice,  # noqa: F811
     a_referral: MakeReferral,  # noqa: F811
@@ -308,8 +334,8 @@ def test_a_mailbox_of_a_team_that_is_gone_is_named_in_the_log(
     server.refuses.add("gone@county.example")
     a_referral(an_office(email="gone@county.example"))
     session.commit()
-    assert deliver() == (1, 0), "trying again would not help"
-    written = session.execute(select(Notice)).scalar_one()
+    assert deliver() == (0, 1)
+    written = session.execute(select(Notice).where(col(Notice.user_id).is_(None))).scalar_one()
     assert f"notice {written.id}" in caplog.text
     assert "gone@county" not in caplog.text
 
@@ -393,6 +419,57 @@ def test_teams_and_coordinators_get_to_where_they_have_to_look(
     assert "Bitte melden Sie sich" in team.get_content()
     for message in (team, coordinator):
         assert referral.label not in message.as_string()
+
+
+def test_a_mailbox_that_is_gone_is_replaced_by_the_counsellors_and_at_last_the_coordinators(
+    session: Session,
+    engine: Engine,
+    an_office: MakeOffice,  # noqa: F811
+    a_referral: MakeReferral,  # noqa: F811
+    deliver: Deliver,
+    server: MailServer,
+    now: datetime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chief = User(email="lea@county.example", name="Lea", password_hash="x", created_at=now)
+    office = an_office(email="team@county.example")
+    second = User(email="zweite@county.example", name="Zwei", password_hash="x", created_at=now)
+    session.add_all([chief, second])
+    session.flush()
+    session.add(RoleGrant(user_id=chief.id, role=Role.COORDINATOR.value, granted_at=now))
+    session.add(
+        RoleGrant(
+            user_id=second.id,
+            role=Role.COUNSELLOR.value,
+            organization_id=office.desk.organization_id,
+            granted_at=now,
+        )
+    )
+    a_referral(office)
+    session.commit()
+    server.refuses = {"team@county.example", "jugendamt@example.org"}
+    assert deliver() == (0, 1)
+    assert deliver(1) == (1, 2), "the mailbox again, and both counsellors"
+    assert [message["To"] for message in server.mails] == ["zweite@county.example"]
+    assert deliver(1) == (0, 0), "a colleague reads it: no case for the coordinators"
+    server.refuses.add("zweite@county.example")
+    a_referral(office)
+    session.commit()
+    server.mails.clear()
+    for minutes in range(2, 12):
+        deliver(minutes)
+    assert {message["To"] for message in server.mails} == {"lea@county.example"}
+    assert len(server.mails) == 1, "once, though three addresses are gone"
+    failed = session.execute(select(Notice).where(col(Notice.sent_at).is_(None))).scalars().all()
+    assert {one.failure for one in failed} == {"Unreachable"}
+    assert "@" not in caplog.text
+    assert not chores.neglected(session, now=now + timedelta(hours=1))
+    assert chores.neglected(session, now=now + timedelta(hours=3))
+
+    server.refuses.clear()
+    deliver(60)
+    assert "team@county.example" in {message["To"] for message in server.mails}, "it is there again"
+    assert not chores.neglected(session, now=now + timedelta(hours=3))
 
 
 def test_production_without_a_public_address_sends_nothing(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 import pytest
+from babel import Locale
 from flask import Flask
 from sqlalchemy import update
 
@@ -191,12 +192,31 @@ def test_a_place_brings_distances_and_a_radius(harz: PageClient) -> None:
     assert sizes[0] < sizes[-1] <= total(everywhere)
 
 
-def test_nearest_first_is_nearest_first(harz: PageClient) -> None:
-    page = offers(harz, place="Wernigerode", topic="schulden", sort="distance", show=200)
+@pytest.mark.parametrize(
+    "asked",
+    [{"place": "Wernigerode", "topic": "schulden"}, {"q": "beratung wernigerode"}],
+    ids=["field", "words"],
+)
+def test_nearest_first_is_nearest_first(harz: PageClient, asked: dict[str, str]) -> None:
+    page = offers(harz, **asked, sort="distance", show=200)
     near = [text_of(tag) for tag in page.all("#results li.card bdi") if re.search(r"km|Ort", text_of(tag))]
     distances = [int(found[1]) if (found := re.search(r"(\d+) km", words)) else 0 for words in near]
     assert distances
     assert distances == sorted(distances)
+
+
+def test_a_place_among_the_words_can_be_sorted_by(harz: PageClient) -> None:
+    page = offers(harz, q="suchtberatung wernigerode")
+    nearest = page.one('#results a.chip[href*="sort=distance"]')
+    sorted_page = harz.page(str(nearest["href"]))
+    assert sorted_page.one('#results a.chip[aria-current="true"]')["href"] == nearest["href"]
+    assert not offers(harz, q="suchtberatung").all('a[href*="sort=distance"]')
+
+
+def test_age_and_place_among_the_words_go_one_at_a_time(harz: PageClient) -> None:
+    page = offers(harz, q="ausbildung mit 16 jahren in thale")
+    links = {parse_qs(urlsplit(str(a["href"])).query)["q"][0] for a in page.all("#results nav a.chip.on")}
+    assert links == {"ausbildung in thale", "ausbildung mit 16 jahren"}
 
 
 def test_a_place_that_could_be_several_offers_them_as_links(harz: PageClient) -> None:
@@ -377,6 +397,33 @@ def test_the_calendar_lies_in_the_opening_hours(app: Flask) -> None:
     assert seen > 10
 
 
+def test_hours_of_the_phone_are_no_hours_to_stand_at_the_door(harz: PageClient) -> None:
+    hotline = "/de/offers/berufsberatung"
+    assert harz.page(hotline).one("address")
+    body = harz.client.get(f"{hotline}/hours.ics").get_data()
+    (event,) = icalendar.Calendar.from_ical(body).walk("VEVENT")
+    assert "location" not in event
+    assert str(event["summary"]).startswith("Am Telefon: ")
+    for path in (hotline, "/de/offers?q=berufsberatung+agentur"):
+        told = [text_of(tag) for tag in harz.page(path).all(".tag.open, .tag.wait")]
+        assert "Am Telefon: Offen bis 18:00" in told, path
+    assert "Am Telefon" in text_of(harz.page(f"{hotline}/card").one("main"))
+    assert "Am Telefon" in text_of(harz.page("/ar/offers/berufsberatung/both").one("main"))
+
+
+def test_an_hour_in_the_house_names_the_house(client: PageClient) -> None:
+    for service in client.app.extensions["portal"].catalogue.services():
+        if len(service.locations) == 1 and {
+            s.channel for s in service.schedules_at(service.locations[0])
+        } == {"visit"}:
+            body = client.client.get(f"/de/offers/{service.slug}/hours.ics").get_data()
+            (event,) = icalendar.Calendar.from_ical(body).walk("VEVENT")
+            assert str(event["summary"]).startswith("Offen: ")
+            assert service.locations[0].address.city in str(event["location"])
+            return
+    raise AssertionError("no such offer")
+
+
 def test_an_offer_without_hours_has_no_calendar(app: Flask) -> None:
     client = PageClient(app)
     without = [
@@ -494,6 +541,17 @@ def test_an_offer_in_another_language_marks_what_is_german(harz: PageClient) -> 
     assert all(tag.get("dir") == "ltr" for tag in foreign)
     for number in page.all('a[href^="tel:"] bdi'):
         assert number["dir"] == "ltr"
+
+
+@pytest.mark.parametrize(("lang", "between"), [("ar", " وال"), ("fa", "،\u200f "), ("de", ", ")])
+def test_lists_are_joined_as_the_language_does(musterkreis_app: Flask, lang: str, between: str) -> None:
+    views = musterkreis_app.extensions["portal"].catalogue.services()
+    service = next(view for view in views if {"de", "en", "ar"} <= set(view.languages))
+    page = PageClient(musterkreis_app).page(f"/{lang}/offers/{service.slug}")
+    names = [Locale(lang).languages[code] for code in ("de", "en", "ar")]
+    fact = next(text for text in map(text_of, page.all("dl.facts dd")) if all(name in text for name in names))
+    assert between in fact
+    assert lang == "de" or ", " not in fact
 
 
 # Help now.

@@ -46,6 +46,7 @@ def allowed_words(portal: Portal, code: str) -> set[str]:
     locale = portal.languages[code].locale
     names = Judge(portal.catalogue, portal.languages, ())._names
     names |= {str(name) for name in locale.languages.values()}
+    names |= {language.autonym for language in portal.languages.values()}
     for width in ("wide", "abbreviated"):
         for context in ("format", "stand-alone"):
             names |= {*get_day_names(width, context, locale).values()}

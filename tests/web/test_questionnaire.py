@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 
 from tests.web.pages import Page, PageClient, check_page, text_of
@@ -270,8 +271,34 @@ def test_an_unknown_place_is_said_and_the_words_stay(client: PageClient, lang: s
     assert not page.all("main b b"), "what was typed is text"
 
 
+def test_a_place_nobody_knows_here_may_be_elsewhere(client: PageClient) -> None:
+    path = at_place(client)
+    page = refused(client, path, {"place": "Buxtehude"})
+    first = page.all('form#question input[type="radio"]')[0]
+    assert first["value"] == "outside"
+    assert page.one(f'main [role="alert"] a[href="#{first["id"]}"]')
+    assert len(page.all('input[value="outside"]')) == 1
+    answer(client, path, {"place": "Buxtehude", "answer": "outside"})
+    with client.client.session_transaction() as cookie:
+        assert cookie["a"]["place"] == ["outside"]
+
+
+def test_while_typing_a_town_elsewhere_is_named_as_such(harz: PageClient) -> None:
+    body = harz.get("/de/suggest/places?q=magd").get_data(as_text=True)
+    options = BeautifulSoup(body, "html5lib").select("[role=option]")
+    assert [option["data-value"] for option in options] == ["Magdeburg"]
+    assert "Nicht in diesem Kreis" in text_of(options[0])
+
+
 @pytest.mark.parametrize(
-    ("region", "typed"), [("harz", "Goslar"), ("harz", "38640"), ("musterkreis", "Weitenbruck")]
+    ("region", "typed"),
+    [
+        ("harz", "Goslar"),
+        ("harz", "38640"),
+        ("harz", "münchen"),
+        ("harz", "Hettstedt"),
+        ("musterkreis", "Weitenbruck"),
+    ],
 )
 def test_somebody_from_next_door_is_led_on(request: pytest.FixtureRequest, region: str, typed: str) -> None:
     client = PageClient(request.getfixturevalue(f"{region}_app"))

@@ -335,6 +335,36 @@ def test_a_calendar_is_only_offered_where_there_is_one(app: Flask) -> None:
     assert not broken, sorted(set(broken))
 
 
+def test_the_first_card_says_when_to_come_also_on_paper(client: PageClient) -> None:
+    page = walk(client, "de", {"topic": "job", "age": "age_18_20", "place": "Tannwerder"})
+    fold = next(d for d in page.all("article.first details") if "Adresse" in text_of(d.select_one("summary")))
+    assert fold.select("address")
+    week = fold.select_one(".week")
+    assert week is not None and "Montag" in text_of(week) and re.search(r"\d:00–\d", text_of(week))
+    assert not [part for part in (week, *week.parents) if "noprint" in (part.get("class") or ())]
+
+
+def test_who_is_told_to_go_there_is_told_where(harz: PageClient) -> None:
+    answers = {"topic": "home", "tonight": "no", "age": "age_18_20", "place": "Wernigerode"}
+    page = walk(harz, "de", answers)
+    told = [card for card in page.all("#others .card") if "geh einfach hin" in text_of(card).lower()]
+    assert told
+    for card in told:
+        assert re.search(r"\d{5} \w", text_of(card.select_one("address")))
+
+
+@pytest.mark.parametrize("safe", ["safe", "forced", "dont_know"])
+def test_a_boy_who_is_hurt_is_not_turned_away(harz: PageClient, safe: str) -> None:
+    page = walk(harz, "de", {"topic": "violence", "safe_now": safe, "age": "age_15_17"})
+    first = page.one("article.first")
+    assert "Frauen" not in text_of(first.select_one("h2").parent)
+    for_all = first.select_one('a.btn[href="tel:116006"]')
+    assert for_all is not None and "auch Jungen" in text_of(for_all)
+    assert not for_all.find_parents("details")
+    arabic = walk(harz, "ar", {"topic": "violence", "safe_now": safe, "age": "age_15_17"})
+    assert "النساء" not in text_of(arabic.one("article.first h2").parent)
+
+
 def test_the_way_from_here_counts_the_visitor_s_place(harz: PageClient) -> None:
     """Two towns, two houses of the same office."""
     towns = {}

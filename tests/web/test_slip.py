@@ -100,6 +100,38 @@ def test_only_what_is_ticked_stands_on_the_slip(site: Site) -> None:
     assert page.response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("answers", "offered"),
+    [
+        (
+            {"topic": ("new_in_germany", "school"), "new_issue": "work", "papers": "ukraine"},
+            {"answer:topic", "answer:new_issue"},
+        ),
+        ({"topic": ("health", "no_plan"), "health_support": "soul", "age": "age_18_20"}, {"answer:topic"}),
+        ({"topic": ("police", "money"), "police_mail": "yes", "age": "age_15_17"}, {"answer:topic"}),
+        ({"topic": ("addiction",)}, set()),
+        ({"topic": ("child",), "child_issue": "expecting"}, set()),
+    ],
+)
+def test_status_health_and_police_are_never_offered(
+    site: Site, answers: dict[str, object], offered: set[str]
+) -> None:
+    walk(site.client, "de", answers)
+    page = site.client.page("/de/slip")
+    boxes = {str(box["value"]): text_of(box.parent) for box in page.all('main input[name="tell"]')}
+    assert offered <= boxes.keys()
+    questions = {"papers", "first_paper", "health_support", "police_mail", "police_14", "child_issue"}
+    assert boxes.keys().isdisjoint({"desk", *(f"answer:{question}" for question in questions)})
+    words = " ".join(boxes.values())
+    for kept in ("Ukraine", "Papier", "Krankheit", "seelisch", "Polizei", "Sucht", "chwanger"):
+        assert kept not in words
+    response = site.client.post(
+        "/de/slip", {"csrf_token": page.token, "tell": ["answer:papers", "desk"], "also": []}
+    )
+    assert response.status_code == 422
+    assert site.kept() == []
+
+
 def test_it_works_without_answers_and_shows_the_code_again(site: Site) -> None:
     code = code_of(made(site, "de", also=["accompanied"]))
     assert site.situation(code).accompanied
@@ -245,13 +277,13 @@ def test_nobody_asks_for_somebody_else(site: Site) -> None:
 
 def test_the_database_is_asked_once_in_half_a_minute(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    real = choosing.organizations_that_take
+    real = choosing.services_to_ask
 
     def counted(*args: object, **options: object) -> frozenset[object]:
         asked.append(site.now)
         return real(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(choosing, "organizations_that_take", counted)
+    monkeypatch.setattr(choosing, "services_to_ask", counted)
     walk(site.client, "de", ANSWERS)
     for service in site.portal.catalogue.services()[:20]:
         site.client.page(f"/de/offers/{service.slug}")
@@ -264,5 +296,5 @@ def test_pages_are_shown_while_the_database_is_away(site: Site, monkeypatch: pyt
     def broken(*args: object, **options: object) -> None:
         raise OperationalError("select", {}, Exception("away"))
 
-    monkeypatch.setattr(choosing, "organizations_that_take", broken)
+    monkeypatch.setattr(choosing, "services_to_ask", broken)
     assert walk(site.client, "de", ANSWERS).one("article.first")

@@ -166,6 +166,60 @@ def test_a_wrong_number_in_a_page_is_found_and_the_page_not_shown(files: Setting
     assert shown is not None and shown.language == "de"
 
 
+def german(files: Settings, slug: str, add: str) -> None:
+    """The offer says one sentence more in German; its translations stay as they are."""
+    path = files.content_dir / "regions/musterkreis/services.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    [service] = [one for one in content["services"] if one["slug"] == slug]
+    service["description"] = f"{service['description']} {add}"
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+
+
+OFFER = "jobcenter"
+
+
+def test_new_numbers_in_german_call_for_new_translations(files: Settings) -> None:
+    """The pages show German until then, so a language that promises to be complete is not."""
+    german(files, OFFER, "Das gilt bis 98 Jahre.")
+    answer = command(files, "translations", "check", "--language", "uk")
+    assert answer.exit_code == 1
+    assert f"uk/musterkreis: service {OFFER}, description: made before" in answer.output
+    assert "-98" in answer.output
+    [line] = [line for line in status(files, ["uk"]) if line.domain == "musterkreis"]
+    assert (line.states["outdated"], line.wrong, line.percent) == (1, 1, 99)
+    declare(files, uk="partial")
+    assert not any("made before" in line for line in told(files, "uk"))
+
+
+def test_new_german_words_are_told_and_fail_nothing(files: Settings) -> None:
+    """A typo mended in a file must not wait for eleven translators; the text is still shown, as outdated."""
+    before = told(files, "uk")
+    german(files, OFFER, "Komm einfach vorbei.")
+    found = [finding for finding in findings(files, ["uk"]) if str(finding) not in before]
+    assert [(finding.domain, finding.fails) for finding in found] == [("musterkreis", False)]
+    answer = command(files, "translations", "check", "--language", "uk")
+    assert f"worth a look: uk/musterkreis: service {OFFER}, description: outdated" in answer.output
+    [line] = [line for line in status(files, ["uk"]) if line.domain == "musterkreis"]
+    assert (line.states["outdated"], line.wrong, line.percent) == (1, 0, 99)
+
+
+@pytest.mark.parametrize("entry", ["#, fuzzy\n{}", "{}"], ids=["fuzzy", "obsolete"])
+def test_what_gettext_never_shows_is_not_translated(files: Settings, entry: str) -> None:
+    path = files.translations_dir / "uk/LC_MESSAGES/messages.po"
+    put(files, "uk", "messages", WHERE, "поблизу %(place)s")
+    whole = path.read_text(encoding="utf-8")
+    [found] = [part for part in whole.split("\n\n") if _msgid(part) == WHERE]
+    words = found[found.index("msgid") :].rstrip()
+    marked = entry.format(words) if "fuzzy" in entry else words.replace("msg", "#~ msg")
+    before = set(of_catalogues(files))
+    [done] = [line.translated for line in status(files, ["uk"]) if line.domain == "messages"]
+    path.write_text(whole.replace(words, marked), encoding="utf-8")
+    assert [line for line in set(of_catalogues(files)) - before if WHERE in line and "uk/messages" in line]
+    assert command(files, "translations", "check", "--language", "uk").exit_code == 1
+    [line] = [line for line in status(files, ["uk"]) if line.domain == "messages"]
+    assert line.translated == done - 1
+
+
 def test_comments_that_nobody_understands_are_found(files: Settings) -> None:
     path = files.translations_dir / "en/LC_MESSAGES/questionnaire.po"
     text = path.read_text(encoding="utf-8")
@@ -200,7 +254,7 @@ def test_status_counts_every_kind_of_text(files: Settings) -> None:
     lines = {line["domain"]: line for line in json.loads(answer.output)}
     assert set(lines) == {"questionnaire", "taxonomies", "musterkreis", "pages"}
     for line in lines.values():
-        states = ("machine", "unchecked", "checked", "outdated")
+        states = ("machine", "unchecked", "checked")
         assert line["translated"] == sum(line[state] for state in states) <= line["texts"]
     assert lines["pages"]["texts"] == len(list((ROOT / "content/pages").glob("*/de.md")))
     table = command(files, "translations", "status").output
@@ -209,6 +263,7 @@ def test_status_counts_every_kind_of_text(files: Settings) -> None:
 
 def test_percent_is_hundred_only_when_nothing_is_missing() -> None:
     assert Line("uk", "pages", Counter(missing=1, machine=999)).percent == 99
+    assert Line("uk", "pages", Counter(outdated=1, machine=999)).percent == 99
     assert Line("uk", "pages", Counter(machine=3)).percent == 100
 
 

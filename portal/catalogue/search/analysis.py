@@ -14,9 +14,17 @@ from importlib import resources
 
 import Stemmer
 
-ANALYSIS = 2
+ANALYSIS = 3
 
-LANGUAGES = ("de", "en", "tr", "ar", "uk", "ru", "fa", "fr")
+LANGUAGES = ("de", "en", "tr", "ar", "uk", "ru", "fa", "fr", "pl", "ro", "ku")
+SCRIPTS = {
+    "latin": ("de", "en", "tr", "fr", "pl", "ro", "ku"),
+    "cyrillic": ("uk", "ru"),
+    "arabic": ("ar", "fa"),
+}
+"""Script → languages that are written in it, the likeliest first."""
+ACCENTED = ("tr", "fr", "pl", "ro")
+"""Languages whose stemmers know endings by accented letters: they see a word as it was typed."""
 
 _STEMMERS = {
     "de": "german",
@@ -26,6 +34,8 @@ _STEMMERS = {
     "ru": "russian",
     "fa": "persian",
     "fr": "french",
+    "pl": "polish",
+    "ro": "romanian",
 }
 
 _LETTERS = str.maketrans(
@@ -228,8 +238,7 @@ def stem(word: str, language: str) -> str:
         return folded
     if language == "fa":
         stemmed = _stemmer(language).stemWord(folded.translate(_PERSIAN))
-    elif language in ("fr", "tr"):
-        # These two lose their endings by accented letters, so they see the word as it was typed.
+    elif language in ACCENTED:
         typed = unicodedata.normalize("NFC", word).replace("İ", "i").lower()
         stemmed = _stemmer(language).stemWord(typed)
     else:
@@ -255,7 +264,7 @@ def _light_ukrainian(word: str) -> str:
 
 def forms(token: Token, language: str) -> Forms:
     """Look-up forms of `token` read as a word of `language`."""
-    return _forms(token.text if language in ("fr", "tr") else token.fold, token.fold, language)
+    return _forms(token.text if language in ACCENTED else token.fold, token.fold, language)
 
 
 @lru_cache(maxsize=65536)
@@ -400,6 +409,19 @@ STOP_WORDS_BY_LANGUAGE: dict[str, frozenset[str]] = {
         ma mais me mes moi mon n ne nos notre nous on ou où par pas plus pour qu que quel quelle qui s sa se ses son
         sont suis sur t ta te tes ton tu un une vos votre vous veux cherche besoin"""
     ),
+    "pl": _stop(
+        """a albo ale bardzo być co czy dla do gdzie i ja jak jest jestem już ktoś który która lub ma mam masz mi mnie moja
+        moje mój na o od on ona ono oni po potrzebuję proszę przy się są szukam ta tak tam te ten to tu tylko u w we więc z
+        za że chcę"""
+    ),
+    "ro": _stop(
+        """a ai al ale am ar are aș au ca care caut ce cel cu cum că de din dar doar e ea ei el este eu fi foarte iar în îmi la
+        le lui lor mai mea mei meu mi mă ne noi nostru o ori pe pentru prin sau să se și sunt te un una unde unei unui vreau"""
+    ),
+    "ku": _stop(
+        """ez ji jî bi bo di de da ku û li min me te we ev ew va vê wî wê wan e ye in im a ê ên an her jî çi kî heye dixwazim
+        divê gelek kengê çawa"""
+    ),
 }
 STOP_WORDS: frozenset[str] = frozenset().union(*STOP_WORDS_BY_LANGUAGE.values())
 
@@ -409,9 +431,18 @@ _TELLING = {
     ),
     "tr": _stop("bir ve için istiyorum nasıl nerede benim bana var yok değil çok ne ile"),
     "fr": _stop("je mon ma mes le la les des une est suis pour avec dans où ai pas du au que qui un chez"),
+    "pl": _stop(
+        "mnie nie jest jestem mam moja moje mój mojego się chcę jak dla gdzie nas czy potrzebuję proszę już bardzo"
+    ),
+    "ro": _stop("nu vreau este sunt meu mea pentru cum unde caut acasă îmi mie"),
+    "ku": _stop("ez min ji bo li dixwazim naxwazim çawa ku heye nîne tune bavê"),
 }
 _TURKISH = frozenset("şğıİçŞĞÇ")
 _FRENCH = frozenset("éèêàâçîôûëïœÉÈÊÀÇ")
+_POLISH = frozenset("ąćęłńśźżĄĆĘŁŃŚŹŻ")
+_ROMANIAN = frozenset("ășțţĂȘȚŢ")
+_KURDISH = frozenset("îûÎÛ")
+_OF_THEIR_OWN = {"tr": _TURKISH, "fr": _FRENCH, "pl": _POLISH, "ro": _ROMANIAN, "ku": _KURDISH}
 
 
 def scripts(text: str) -> frozenset[str]:
@@ -446,8 +477,6 @@ def likely_languages(text: str, language: str) -> frozenset[str]:
             # "iş" is no English "is", but "icin" is a hurried "için".
             if (typed if code == "en" else folded) & (telling - STOP_WORDS_BY_LANGUAGE["de"]):
                 likely.add(code)
-        if _TURKISH & set(text):
-            likely.add("tr")
-        if _FRENCH & set(text):
-            likely.add("fr")
+        letters = set(text)
+        likely.update(code for code, of_its_own in _OF_THEIR_OWN.items() if of_its_own & letters)
     return frozenset(likely)

@@ -1,4 +1,4 @@
-"""What people mean: words they type, in eight languages, to concepts with contact kinds and topics.
+"""What people mean: words they type, in eleven languages, to concepts with contact kinds and topics.
 
 The words live in `content/synonyms.yaml`; a region may add its own in the same format. The rules at the top of that
 file are carried out here: whole words first, then word starts, then typing errors by word length.
@@ -23,8 +23,9 @@ from rapidfuzz.distance import OSA
 
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import LANGUAGES, STOP_WORDS, STOP_WORDS_BY_LANGUAGE, Token
-from portal.catalogue.search.frames import Family, FrameRecord, Frames, Tags, clauses_of
+from portal.catalogue.search.frames import Family, FrameRecord, Frames, Tags, clauses_of, without
 from portal.catalogue.search.learned import NOTHING, Learned, Opinion
+from portal.catalogue.search.readings import Reading, Readings, with_verb_beginnings
 
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 _Words = tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...]
@@ -66,6 +67,9 @@ class ConceptRecord(BaseModel):
     ru: _Words = ()
     fa: _Words = ()
     fr: _Words = ()
+    pl: _Words = ()
+    ro: _Words = ()
+    ku: _Words = ()
     unlike: _Words = ()
     """Words and phrases that look like this concept and mean something else."""
     calm: tuple[_Code, ...] = ()
@@ -255,6 +259,8 @@ _LEAST_SHARE, _BESIDE_OTHERS, _OF_ONE_WORD = 0.08, 0.2, 0.4
 _GUESSED = (0.5, 0.4)
 """Strength of a guess, and what its share adds."""
 _MOST_GUESSES = 3
+_LONG, _STRETCH = 20, 12
+"""In queries of more words than `_LONG` each stretch of `_STRETCH` words is asked about by itself, too."""
 _FEW = 5
 """Queries of at most so many words are short."""
 _RAISED = 0.8
@@ -271,6 +277,7 @@ _FAR = 4
 _FREE_ORDER = ("uk", "ru", "fa", "tr")
 _FAR_START = {"tr": 7, "uk": 3, "ru": 3, "ar": 3, "fa": 4}
 """How many letters a language may add to the end of a word."""
+_OF_LATIN = frozenset(analysis.SCRIPTS["latin"])
 _ARABIC_PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ب", "ل", "ف")
 
 
@@ -402,6 +409,16 @@ class Concepts:
         self._numbers = {concept.id: number for number, concept in enumerate(self._concepts)}
         self._alternatives = lru_cache(maxsize=8192)(self._find_alternatives)
         self._telling = lru_cache(maxsize=8192)(self._share_of_word)
+        written = {language: self._frames.vocabulary(language) for language in LANGUAGES}
+        for entry in self._entries:
+            if not entry.against:
+                written[entry.language] |= {*entry.words}
+        latin = frozenset[str]().union(*(written[language] for language in analysis.SCRIPTS["latin"]))
+        self._latin = latin | STOP_WORDS | _LIGHT
+        self._readings = Readings(
+            {**written, "ar": written["ar"] | with_verb_beginnings(self._frames.opened("ar"))},
+            lru_cache(maxsize=16384)(self._is_latin),
+        )
 
     def __len__(self) -> int:
         return len(self._concepts)
@@ -469,12 +486,64 @@ class Concepts:
         return self._all_words
 
     def recognise(
-        self, tokens: Sequence[Token], text: str, language: str, *, growing: bool = False
+        self,
+        tokens: Sequence[Token],
+        text: str,
+        language: str,
+        *,
+        growing: bool = False,
+        age_at: Set[int] = frozenset(),
     ) -> tuple[ConceptMatch, ...]:
         """Concepts in `text`, the strongest first; `tokens` are its words, `language` is that of the page.
 
-        `growing`: the last word may still be typed, so its beginning is enough for a weak find.
+        `growing`: the last word may still be typed, so its beginning is enough for a weak find. `age_at` are positions of
+        words that say an age: they mean something only in phrases that name it, "mit 18 ausziehen".
         """
+        apart = self._readings.apart(tokens, language)
+        if apart is not None:
+            return self._reread(apart, tokens, age_at)
+        foreign = self._readings.in_other_letters(tokens, language)
+        if foreign is not None:
+            found = self._reread(foreign, tokens, age_at)
+            if any(match.strength >= _SURE for match in found):
+                return found
+        return self._recognise(tokens, text, language, growing=growing, age_at=age_at)
+
+    def _is_latin(self, folded: str, typed: str) -> bool:
+        """Whether a word, or one of which it is a form, is known as it stands."""
+        if folded in self._latin or analysis.is_known(folded):
+            return True
+        return any(option.how != "typo" for option in self._find_alternatives(folded, typed, _OF_LATIN))
+
+    def _reread(
+        self, reading: Reading, tokens: Sequence[Token], age_at: Set[int]
+    ) -> tuple[ConceptMatch, ...]:
+        """What is found in another reading, at the words that were typed. One word in other letters is no alarm."""
+        ages = frozenset(i for i, at in enumerate(reading.origin) if at in age_at)
+        out = []
+        for match in self._recognise(reading.tokens, reading.text, reading.language, age_at=ages):
+            at = frozenset(reading.origin[i] for i in match.tokens)
+            out.append(
+                replace(
+                    match,
+                    tokens=at,
+                    start=tokens[min(at)].start if at else 0,
+                    end=tokens[max(at)].end if at else 0,
+                    urgent=match.urgent and not (reading.foreign and len(tokens) < 2),
+                    correction=None,
+                )
+            )
+        return tuple(out)
+
+    def _recognise(
+        self,
+        tokens: Sequence[Token],
+        text: str,
+        language: str,
+        *,
+        growing: bool = False,
+        age_at: Set[int] = frozenset(),
+    ) -> tuple[ConceptMatch, ...]:
         likely = analysis.likely_languages(text, language)
         hits: dict[int, list[_Found]] = defaultdict(list)
         against: dict[int, list[frozenset[int]]] = defaultdict(list)
@@ -482,11 +551,13 @@ class Concepts:
         if growing and tokens and not alternatives[-1] and not analysis.is_known(tokens[-1].fold):
             alternatives[-1] = self._beginnings(tokens[-1].fold, likely)
         for hit in self._hits(tokens, alternatives, likely, text):
+            if hit.tokens & age_at and not hit.names_a_number:
+                continue
             if not hit.against:
                 hits[hit.concept].append(hit)
             elif hit.quality >= 0.9:
                 against[hit.concept].append(hit.tokens)
-        tags = self._frames.tags(tokens, text, likely)
+        tags = without(self._frames.tags(tokens, text, likely), age_at)
         behind: set[str] = set()
         for match in self._frames.find(tokens, text, tags):
             behind.update(match.over)
@@ -522,19 +593,20 @@ class Concepts:
                         hit = replace(hit, sure=False)
                 found[number] = found[number].better(hit) if number in found else hit
         if not any(hit.quality >= _SURE and not self._concepts[n].generic for n, hit in found.items()):
-            for hint in self._hints(tokens, alternatives):
+            for hint in self._hints(tokens, [() if i in age_at else o for i, o in enumerate(alternatives)]):
                 if not against[hint.concept]:
                     found.setdefault(hint.concept, hint)
         matches = self._ranked(found, tokens, text, behind)
         if self._learned is None:
             return matches
-        opinion = self._learned.opinion(tokens, text, language, tags, likely)
+        heard = [i for i in range(len(tokens)) if i not in age_at]
+        opinion = _opinion(self._learned, [tokens[i] for i in heard], heard, text, language, tags, likely)
         settings = self._learned.settings
         matches = self._weighed(
             matches,
             opinion,
             threat=min(opinion.danger / settings.alarm, 1.0),
-            longest=max((len(token.fold) for token in tokens), default=0),
+            longest=max((len(tokens[i].fold) for i in heard), default=0),
         )
         nothing = opinion.share(NOTHING)
         if any(match.urgent for match in matches):
@@ -544,7 +616,7 @@ class Concepts:
             m.strength >= 0.9 and m.how != "learned" and not (m.concept.generic or m.concept.urgent)
             for m in matches
         )
-        short = len(tokens) <= _FEW
+        short = len(heard) <= _FEW
         if short and nothing >= _PERHAPS_NOTHING:
             return matches
         least = settings.alarm_short if short else settings.alarm
@@ -1026,6 +1098,27 @@ class Concepts:
         }
 
 
+def _opinion(
+    learned: Learned,
+    words: Sequence[Token],
+    positions: Sequence[int],
+    text: str,
+    language: str,
+    tags: Tags,
+    likely: Set[str],
+) -> Opinion:
+    """What the examples say of `words`, which stand at `positions`; of a long query as dangerous as its worst stretch."""
+    whole = learned.opinion(words, text, language, tags, likely)
+    if len(words) <= _LONG:
+        return whole
+    worst = whole.danger
+    for start in range(0, len(words) - _STRETCH // 2, _STRETCH // 2):
+        here = slice(start, start + _STRETCH)
+        there = {*positions[: here.start], *positions[here.stop :]}
+        worst = max(worst, learned.opinion(words[here], text, language, without(tags, there), likely).danger)
+    return replace(whole, danger=worst)
+
+
 def _in_order(matches: Iterable[ConceptMatch]) -> tuple[ConceptMatch, ...]:
     return tuple(
         sorted(
@@ -1040,9 +1133,9 @@ def _guess(concept: Concept, strength: float) -> ConceptMatch:
 
 
 def _stems_of(folded: str, typed: str, language: str) -> tuple[str, ...]:
-    """The stemmers of Turkish and French read accents, which people type or leave out."""
+    """Some stemmers read accents, which people type or leave out."""
     stem = analysis.stem(folded, language)
-    return (stem,) if language not in ("tr", "fr") else tuple({stem, analysis.stem(typed, language)})
+    return (stem,) if language not in analysis.ACCENTED else tuple({stem, analysis.stem(typed, language)})
 
 
 def phrases(text: str) -> tuple[str, ...]:
@@ -1069,6 +1162,10 @@ class _Found:
     @property
     def against(self) -> bool:
         return self.entry is not None and self.entry.against
+
+    @property
+    def names_a_number(self) -> bool:
+        return self.entry is not None and any(word.isdigit() for word in self.entry.words)
 
     def better(self, other: "_Found") -> "_Found":
         """The stronger of two finds of one concept; a sure one keeps its word about urgency."""

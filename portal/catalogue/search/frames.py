@@ -27,7 +27,6 @@ _Pattern = Annotated[
 
 NEAR = 5
 """So many other words may stand between two neighbouring words of a frame."""
-_SCRIPTS = {"latin": ("de", "en", "tr", "fr"), "cyrillic": ("uk", "ru"), "arabic": ("ar", "fa")}
 _SHORTEST_STEM = 5
 _SHORTEST_TYPO = 6
 _END = "$"
@@ -77,6 +76,9 @@ class Family(BaseModel):
     ru: tuple[_Word, ...] = ()
     fa: tuple[_Word, ...] = ()
     fr: tuple[_Word, ...] = ()
+    pl: tuple[_Word, ...] = ()
+    ro: tuple[_Word, ...] = ()
+    ku: tuple[_Word, ...] = ()
 
     @field_validator("*", mode="before")
     @classmethod
@@ -175,11 +177,20 @@ class _Words:
         """Phrases that begin with a beginning, by its first two letters."""
         self.by_first: dict[str, list[tuple[_Atoms, str]]] = defaultdict(list)
         self.lengths: tuple[int, ...] = ()
+        self.vocabulary: set[str] = set()
+        """Every word that is written out or whose beginning is."""
+        self.opened: set[str] = set()
+        """Those of them whose beginning is left open."""
         self.typable: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         """By first letter: whole words and beginnings that are long enough to be misspelt."""
 
     def add(self, text: str, family: str) -> None:
         atoms = [atom for word in text.split() for atom in _atoms(word)]
+        whole = {atom.strip("~") for atom in atoms if atom != _END and "~" not in atom.strip("~")}
+        self.vocabulary |= whole
+        self.opened.update(
+            atom.strip("~") for atom in atoms if atom.startswith("~") and atom.strip("~") in whole
+        )
         if len(atoms) > 1:
             folded = tuple(atoms)
             if "~" in atoms[0]:
@@ -324,6 +335,14 @@ class Frames:
     def __bool__(self) -> bool:
         return bool(self._by_family)
 
+    def vocabulary(self, language: str) -> frozenset[str]:
+        """Words of all families, folded."""
+        return frozenset(self._words[language].vocabulary)
+
+    def opened(self, language: str) -> frozenset[str]:
+        """Those of which the families give only the middle or the end."""
+        return frozenset(self._words[language].opened)
+
     def tags(self, tokens: Sequence[Token], text: str, likely: Set[str]) -> Tags:
         """By language of the scripts in `text`: family → where it stands.
 
@@ -334,7 +353,7 @@ class Frames:
             return found
         ends = _clause_ends(tokens, text)
         for script in sorted(analysis.scripts(text)):
-            for language in _SCRIPTS[script]:
+            for language in analysis.SCRIPTS[script]:
                 places: dict[str, list[_Occurrence]] = defaultdict(list)
                 words = self._words[language]
                 for i, token in enumerate(tokens):
@@ -376,6 +395,19 @@ class Frames:
                     if match is not None:
                         found[match] = None
         return list(found)
+
+
+def without(tags: Tags, positions: Set[int]) -> Tags:
+    """`tags` but for what touches one of these positions."""
+    if not positions:
+        return tags
+    kept: dict[str, dict[str, list[_Occurrence]]] = {}
+    for language, places in tags.items():
+        for family, occurrences in places.items():
+            left = [o for o in occurrences if positions.isdisjoint(range(o.first, o.last + 1))]
+            if left:
+                kept.setdefault(language, {})[family] = left
+    return kept
 
 
 def _pooled(

@@ -32,7 +32,6 @@ _LAUGHING = re.compile(
 _CRYING = re.compile("[😢😭😞😔💔🥺😩😫]")
 _ASKING = re.compile("[?؟]")
 _MAGIC = b"ANLAUF-LEARNED\n"
-_SCRIPTS = {"latin": ("de", "en", "tr", "fr"), "cyrillic": ("uk", "ru"), "arabic": ("ar", "fa")}
 _GRAMS = (3, 4, 5)
 _SHARPNESS = 4.0
 """Makes the shares of the concepts about as likely as they say (by cross-validation)."""
@@ -78,7 +77,7 @@ class Opinion:
 def reading_language(text: str, language: str) -> str:
     """The language as which `text` is stemmed: that of the page, unless it is written in other letters."""
     found = analysis.scripts(text)
-    for script, languages in _SCRIPTS.items():
+    for script, languages in analysis.SCRIPTS.items():
         if script in found:
             return language if language in languages else languages[0]
     return language
@@ -86,7 +85,7 @@ def reading_language(text: str, language: str) -> str:
 
 def features_of_word(folded: str, typed: str, language: str) -> Iterator[str]:
     """Its stem, the parts of a compound, and pieces of it, in which forms and misspellings of a word meet."""
-    yield "w:" + analysis.stem(typed if language in ("fr", "tr") else folded, language)
+    yield "w:" + analysis.stem(typed if language in analysis.ACCENTED else folded, language)
     if language == "de":
         for part in analysis.split_compound(folded):
             yield "w:" + analysis.stem(part, "de")
@@ -110,7 +109,8 @@ def features_of_marks(text: str) -> Iterator[str]:
 def features_of_pairs(tokens: Sequence[Token], language: str) -> Iterator[str]:
     """Words beside each other, and with one other word between."""
     stems = [
-        analysis.stem(token.text if language in ("fr", "tr") else token.fold, language) for token in tokens
+        analysis.stem(token.text if language in analysis.ACCENTED else token.fold, language)
+        for token in tokens
     ]
     for first, second in pairwise(stems):
         yield f"b:{first} {second}"

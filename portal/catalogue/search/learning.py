@@ -34,7 +34,7 @@ _ROUNDS = 8
 _RATE = 0.25
 _DECAY = 3e-6
 
-SETTINGS = Settings(alarm=0.45, alarm_short=0.7, alarm_against=0.65, calm=0.05, calm_meaning=0.35)
+SETTINGS = Settings(alarm=0.5, alarm_short=0.7, alarm_against=0.7, calm=0.05, calm_meaning=0.35)
 
 
 class ExamplesError(Exception):
@@ -45,7 +45,7 @@ class ExampleRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
-    lang: Literal["de", "en", "tr", "ar", "uk", "ru", "fa", "fr"]
+    lang: Literal["de", "en", "tr", "ar", "uk", "ru", "fa", "fr", "pl", "ro", "ku"]
     concepts: tuple[str, ...]
     urgent: bool
 

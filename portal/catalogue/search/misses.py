@@ -2,7 +2,7 @@
 
 A term is written down only when it was looked for on its third day. Until then there is one salted hash for each day,
 made with a secret that is not in the database; each day has a salt of its own, and both are deleted after `KEPT_DAYS`.
-What may be about a person is not even hashed: numbers, addresses, and whatever looks like a name. Nor is what somebody is
+What may be about a person is not even hashed: numbers, addresses, and whatever is or looks like a name. Nor is what somebody is
 still typing: a search counts when it was sent, or stood for three seconds (the page's script says so).
 """
 
@@ -11,15 +11,19 @@ import hmac
 import logging
 import re
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
+from importlib import resources
 from itertools import pairwise
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col
 
+from portal.catalogue.first_names import first_names
 from portal.catalogue.models import SearchMiss, SearchMissDay, SearchMissMark
 from portal.catalogue.search import analysis
 from portal.catalogue.search.analysis import STOP_WORDS, Token
@@ -42,6 +46,10 @@ _NAMES_FOLLOW = (
     "ich heiße", "mein name", "heisse", "frau", "herr", "my name", "called", "adım", "ismim", "اسمي", "اسم من",
     "نام من", "меня зовут", "мене звати", "зовут", "je m'appelle", "mon nom", "madame", "monsieur",
 )  # fmt: skip
+_NAME_ENDINGS = re.compile(
+    r"..(?:[oe]wsk[ia]|[iy]nsk[ia]|czyk|wicz|enko|tschuk|oglu|escu|[oe]vic|[oe]witsch|zadeh?|nejad|m[ae][iy]er|huber|shvili|"
+    r"енко|ович|евич|швили)$"
+)
 _NAMES_FOLLOW_FOLDED = tuple(f" {analysis.normalise(words)} " for words in _NAMES_FOLLOW)
 
 
@@ -55,10 +63,10 @@ class MissedTerm:
 
 
 def countable(text: str) -> str | None:
-    """The folded words of `text` that may be counted, or None when it may be about a person.
+    """The words of `text` that may be counted, in lower case, or None when it may be about a person.
 
-    A capitalised word that no word list knows may be a name, and so may two unknown words in a row. Scripts without
-    capitals have only the second sign.
+    Names of the lists are no such words, however they are written. Of the others that no word list knows, two in a row may be
+    a name, and so may one with a capital; that of the first word says nothing, because phones put it there.
     """
     if _ADDRESS.search(text):
         return None
@@ -67,16 +75,48 @@ def countable(text: str) -> str | None:
     if len(folded) > MOST_LETTERS + 2 or any(words in folded for words in _NAMES_FOLLOW_FOLDED):
         return None
     words = [token for token in tokens if not any(letter.isdigit() for letter in token.fold)]
-    if any(_unknown(word) and word.text[0].isupper() for word in words):
+    if any(_is_name(word) for word in words):
+        return None
+    first = 1 if sum(word.text[0].isupper() for word in words) < 2 else 0
+    if any(_unknown(word) and word.text[0].isupper() for word in words[first:]):
         return None
     if any(_unknown(one) and _unknown(other) for one, other in pairwise(words)):
         return None
-    meaningful = [word.fold for word in words if word.fold not in STOP_WORDS and len(word.fold) > 2]
+    meaningful = [_spelt(word) for word in words if word.fold not in STOP_WORDS and len(word.fold) > 2]
     return " ".join(meaningful) if 0 < len(meaningful) <= MOST_WORDS else None
 
 
 def _unknown(word: Token) -> bool:
     return not analysis.is_known(word.fold)
+
+
+def _is_name(word: Token) -> bool:
+    """Also "Julias"."""
+    if word.fold in STOP_WORDS:
+        return False
+    names, base = _names(), word.fold.removesuffix("s")
+    if word.fold in names or (len(base) > 3 and base in names):
+        return True
+    return _unknown(word) and (word.fold in _names_and_words() or _NAME_ENDINGS.search(word.fold) is not None)
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Folded; without first names that are ordinary words."""
+    lines = resources.files(__package__).joinpath("names.txt").read_text(encoding="utf-8").splitlines()
+    others = (name for line in lines if not line.startswith("#") for name in line.split())
+    unmistakable = (name for name, is_word in first_names().items() if not is_word)
+    return frozenset(analysis.fold(name) for name in (*unmistakable, *others))
+
+
+@cache
+def _names_and_words() -> frozenset[str]:
+    """First names, folded, that are ordinary words of some language."""
+    return frozenset(analysis.fold(name) for name, is_word in first_names().items() if is_word)
+
+
+def _spelt(word: Token) -> str:
+    return unicodedata.normalize("NFKC", word.text).replace("\u00ad", "").lower()
 
 
 def count_miss(

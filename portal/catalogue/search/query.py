@@ -11,103 +11,46 @@ from portal.catalogue.search.concepts import ConceptMatch, Concepts
 FindPlace = Callable[[str], str | None]
 """Name or postal code to the AGS of the municipality, None when it is none or not clear which."""
 
-MAX_LENGTH = 300
+MAX_LENGTH = 400
 """Characters of a query that are read; nobody types more, and time must not depend on it."""
-MAX_TOKENS = 30
+MAX_TOKENS = 80
+"""Words that are understood. People come to the point last: the danger may stand at the end of a long sentence."""
+MAX_WORDS = 30
+"""Words that are looked for in the index."""
 
 _YOUNGEST, _OLDEST = 6, 99
+_YOUNGEST_BARE = 12
+"""With nothing but "mit" before the number: "mit 10 aus der Schule" is about the tenth form."""
 _AGE_BEFORE = frozenset(
     analysis.fold(word)
     for word in [
-        "mit",
-        "bin",
-        "alter",
-        "age",
-        "aged",
-        "im",
-        "am",
-        "i'm",
-        "yaş",
-        "yaşım",
-        "yaşında",
-        "мне",
-        "мені",
-        "عمري",
-        "سني",
-        "من",
-        "ai",
-        "alter",
-        "werde",
-        "turned",
-        "turning",
-        "ist",
+        "mit", "bin", "alter", "age", "aged", "im", "am", "i'm", "yaş", "yaşım", "yaşında", "мне", "мені", "عمري", "سني", "من",
+        "ai", "werde", "turned", "turning", "ist", "mam",
     ]
-)
-_AGE_AFTER = frozenset(
+)  # fmt: skip
+_YEARS = frozenset(
     analysis.fold(word)
     for word in [
-        "jahre",
-        "jahr",
-        "jahren",
-        "jährig",
-        "jährige",
-        "jähriger",
-        "jährigen",
-        "jahriger",
-        "years",
-        "year",
-        "yrs",
-        "yo",
-        "yaş",
-        "yaşında",
-        "yaşındayım",
-        "yaşındaki",
-        "лет",
-        "года",
-        "год",
-        "років",
-        "роки",
-        "рік",
-        "سنة",
-        "سنه",
-        "عام",
-        "عاما",
-        "ساله",
-        "سالم",
-        "سالمه",
-        "سال",
-        "ans",
+        "jahre", "jahr", "jahren", "years", "year", "yrs", "yr", "yaş", "лет", "года", "год", "років", "роки", "рік",
+        "سنة", "سنه", "عام", "عاما", "سال", "lat", "lata", "ani", "salî",
     ]
+)  # fmt: skip
+_AGED = frozenset(
+    analysis.fold(word)
+    for word in ["yo", "yaşında", "yaşındayım", "yaşındaki", "ساله", "سالم", "سالمه", "ans"]
 )
-_NO_AGE_BEFORE = frozenset(
+"""After a number these say an age and nothing else, as do "jährig" with any ending and years that are old."""
+_OLD = frozenset(["alt", "alte", "alter", "alten", "old", "olds"])
+_A_WHILE = frozenset(
     analysis.fold(word)
     for word in [
-        "seit",
-        "vor",
-        "nach",
-        "in",
-        "für",
-        "noch",
-        "über",
-        "unter",
-        "ab",
-        "bis",
-        "since",
-        "for",
-        "after",
-        "before",
-        "within",
-        "seit",
-        "letzten",
-        "paragraf",
-        "через",
-        "за",
-        "منذ",
-        "depuis",
-        "pendant",
-        "dans",
+        "seit", "vor", "nach", "in", "noch", "über", "unter", "bis", "since", "after", "before", "within", "under", "letzten",
+        "paragraf", "через", "за", "منذ", "depuis", "pendant", "dans", "od", "przez", "acum",
     ]
-)
+)  # fmt: skip
+"""Before a number: no age, whatever follows. "Unter 18-Jährige" are of every age but that."""
+_FOR_WHOM = frozenset(analysis.fold(word) for word in ["für", "for", "ab", "pour", "для"])
+"""Before a number: a while if years follow, but "für 15-Jährige" is for somebody of that age."""
 _WHO = frozenset(["ich", "i", "je", "j", "я", "ben"])
 _AGE_GLUED = re.compile(r"^(\d{1,2})(?:j|yo|y)$")
 _BEFORE_PLACE = frozenset(
@@ -138,16 +81,14 @@ _BEFORE_PLACE = frozenset(
         "از",
     ]
 )
+_ELIDED = re.compile(r"\b\w{1,2}['’]$")
 _LONGEST_PLACE = 4
 _SHORTEST_GUESS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What a query says. `tokens` are all its words in order; the sets hold positions in it.
-
-    `rest` is the query without the words of place and age, as a chip for each is shown beside it.
-    """
+    """What a query says. `tokens` are all its words in order; the sets hold positions in it."""
 
     text: str
     language: str
@@ -162,7 +103,9 @@ class Understood:
     """AGS of the municipality named in the query."""
     place_text: str | None
     age: int | None
-    rest: str
+    rest_without_age: str
+    """What stays of the query when the age is taken out of it; the place stays."""
+    rest_without_place: str
     unfinished: bool
     """The last word may still be growing: nothing was typed after it."""
 
@@ -182,28 +125,29 @@ def understand(
     tokens = tuple(analysis.tokens(text)[:MAX_TOKENS])
     age, age_at = _age(tokens)
     unfinished = bool(tokens) and tokens[-1].end == len(text)
-    found = concepts.recognise(tokens, text, language, growing=unfinished)
+    found = concepts.recognise(tokens, text, language, growing=unfinished, age_at=age_at)
     place, place_at = _place(tokens, found, age_at, find_place)
     if place is None and guess_place is not None:
         place, place_at = _misspelt_place(tokens, found, age_at, concepts, guess_place, growing=unfinished)
     taken = age_at | place_at
-    words = tuple(i for i, token in enumerate(tokens) if i not in taken and token.fold not in STOP_WORDS)
+    words = [i for i, token in enumerate(tokens) if i not in taken and token.fold not in STOP_WORDS]
     if not words and not taken:
         # "ohne" alone is a word to look for after all.
-        words = tuple(range(len(tokens)))
+        words = list(range(len(tokens)))
     return Understood(
         text=text,
         language=language,
         languages=_languages(text, language),
         tokens=tokens,
-        words=words,
+        words=tuple(words[:MAX_WORDS]),
         concepts=found,
         urgent=any(match.urgent for match in found),
         place=place,
         place_text=" ".join(tokens[i].text for i in sorted(place_at) if tokens[i].fold not in STOP_WORDS)
         or None,
         age=age,
-        rest=_rest(text, tokens, taken),
+        rest_without_age=_rest(text, tokens, age_at),
+        rest_without_place=_rest(text, tokens, place_at),
         unfinished=unfinished,
     )
 
@@ -230,31 +174,49 @@ def _languages(text: str, language: str) -> tuple[str, ...]:
 
 
 def _age(tokens: Sequence[Token]) -> tuple[int | None, frozenset[int]]:
+    """The first age that is said, and the positions of its words."""
     for i, token in enumerate(tokens):
-        before = tokens[i - 1].fold if i else ""
-        after = tokens[i + 1].fold if i + 1 < len(tokens) else ""
         glued = _AGE_GLUED.match(token.fold)
         number = glued[1] if glued else token.fold
-        if not (
-            number.isascii() and number.isdigit() and len(number) <= 2 and _YOUNGEST <= int(number) <= _OLDEST
-        ):
+        if not (number.isascii() and number.isdigit() and len(number) <= 2):
             continue
-        if before in _NO_AGE_BEFORE and before not in _AGE_BEFORE:
+        age = int(number)
+        if not _YOUNGEST <= age <= _OLDEST:
             continue
-        at = {i}
-        if glued or after in _AGE_AFTER:
-            if after in _AGE_AFTER:
-                at.add(i + 1)
-            if i + 2 < len(tokens) and tokens[i + 2].fold in ("alt", "old"):
-                at.add(i + 2)
-        elif before not in _AGE_BEFORE or not _stands_alone(tokens, i):
+        before = tokens[i - 1].fold if i else ""
+        end, is_aged = _age_words(tokens, i + 1)
+        is_aged = is_aged or bool(glued)
+        if before in _A_WHILE or (before in _FOR_WHOM and not is_aged):
             continue
-        if before in _AGE_BEFORE and (before != "mit" or i + 1 not in at):
-            at.add(i - 1)
-            if i > 1 and tokens[i - 2].fold in _WHO:
-                at.add(i - 2)
-        return int(number), frozenset(at)
+        announced = _announces_age(tokens, i)
+        is_said = is_aged or end > i + 1
+        is_bare = announced and _stands_alone(tokens, i) and (before != "mit" or age >= _YOUNGEST_BARE)
+        if not (is_said or is_bare):
+            continue
+        start = i - 1 if announced or before in _FOR_WHOM else i
+        if announced and start and tokens[start - 1].fold in _WHO:
+            start -= 1
+        return age, frozenset(range(start, end))
     return None, frozenset()
+
+
+def _age_words(tokens: Sequence[Token], start: int) -> tuple[int, bool]:
+    """Where the words after a number end that make it an age, and whether they can say nothing else."""
+    following = [token.fold for token in tokens[start : start + 2]]
+    if not following:
+        return start, False
+    if following[0] in _AGED or following[0].startswith("jahrig"):
+        return start + 1, True
+    if following[0] in _YEARS:
+        is_old = following[-1] in _OLD
+        return start + 1 + is_old, is_old
+    return start, False
+
+
+def _announces_age(tokens: Sequence[Token], i: int) -> bool:
+    """ "Am" is English behind an "i", and else a German day: "am 15. November"."""
+    before = tokens[i - 1].fold if i else ""
+    return before in _AGE_BEFORE and (before != "am" or (i > 1 and tokens[i - 2].fold in _WHO))
 
 
 def _stands_alone(tokens: Sequence[Token], i: int) -> bool:
@@ -275,8 +237,16 @@ _COUNTED = frozenset(
         "tage",
         "tagen",
         "wochen",
+        "monat",
         "monate",
         "monaten",
+        "woche",
+        "ssw",
+        "klasse",
+        "schuljahr",
+        "lehrjahr",
+        "ausbildungsjahr",
+        "semester",
         "uhr",
         "leute",
         "leuten",
@@ -383,7 +353,7 @@ def _rest(text: str, tokens: Sequence[Token], taken: frozenset[int]) -> str:
     out, at = [], 0
     for i, token in enumerate(tokens):
         if i in taken:
-            out.append(text[at : token.start])
+            out.append(_ELIDED.sub("", text[at : token.start]))
             at = token.end
     out.append(text[at:])
     return re.sub(r"\s+", " ", "".join(out)).strip(" ,;-")

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import inf
@@ -25,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.catalogue import revision
 from portal.catalogue.geography import distance_km
-from portal.catalogue.matching import position
+from portal.catalogue.matching import FIRST_DESK, NoDesk, position, resolve
 from portal.catalogue.places import PlaceFinder
 from portal.catalogue.queries import Catalogue, ServiceView, published_service_ids, service_views
 from portal.catalogue.search import analysis
@@ -656,26 +657,27 @@ class OwnWords:
 def search_json(
     service: SearchService, catalogue: Catalogue, query: str, language: str, limit: int
 ) -> dict[str, Any]:
-    """The command line's answer: `{"urgent", "concepts", "results": [{slug, title, kinds, topics, score}]}`."""
+    """The command line's answer: `{"urgent", "concepts", "results": [{slug, title, kinds, topics, score}]}`.
+
+    Where nothing is found there is the clearing desk, with a score of 0, as on the page.
+    """
     results = service.search(SearchRequest(text=query, language=language, limit=limit))
     views = {view.id: view for view in catalogue.services([hit.id for hit in results.hits])}
-    found = []
-    for hit in results.hits:
-        view = views.get(hit.id)
-        if view is None:
-            continue
-        title = view.text("name", language)
-        found.append(
-            {
-                "slug": view.slug,
-                "title": title.text if title else view.name,
-                "kinds": list(view.contact_kinds),
-                "topics": list(view.topics),
-                "score": round(hit.score, 3),
-            }
-        )
+    found = [(views[hit.id], hit.score) for hit in results.hits if hit.id in views]
+    if not results.total and limit > 0:
+        with suppress(NoDesk):
+            found = [(resolve(catalogue, FIRST_DESK, place=results.understood.place).service, 0.0)]
     return {
         "urgent": results.understood.urgent,
         "concepts": [match.concept.id for match in results.understood.concepts],
-        "results": found,
+        "results": [
+            {
+                "slug": view.slug,
+                "title": title.text if (title := view.text("name", language)) else view.name,
+                "kinds": list(view.contact_kinds),
+                "topics": list(view.topics),
+                "score": round(score, 3),
+            }
+            for view, score in found
+        ],
     }

@@ -2,19 +2,23 @@
 
 A wrong age, date, price or phone number sends people to the wrong door, and nobody who only reads the translation can
 notice. Digits of any script, usual ways to write dates, times and prices, and small numbers in words are understood.
-Names of months are CLDR's, so that a new language needs nothing here; without its number words ("three" for 3) the
-comparison is only stricter.
+Names of months and weekdays are CLDR's, so that a new language needs nothing here; without its number words ("three" for
+3) the comparison of digits is only stricter.
+
+Two number words, or two weekdays, are compared only where German counts in a unit ("drei Tage") or names the day, and
+only another number or day in its place is a difference: "zwölf Monate" may be "a year".
 """
 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import get_month_names
+from babel.dates import get_day_names, get_month_names
+from babel.numbers import get_currency_name
 
 _SPACES = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -74,61 +78,76 @@ _TIME = re.compile(
 )
 _NUMBER = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+[.,]\d{1,2}(?!\d)|\d+")
 
-_NUMBER_WORDS = (
-    # German.
-    (
+_NUMBER_WORDS = {
+    "de": (
         "ein eine einen einem einer eins erste ersten erster erstes einmal|zwei beide beiden beides zweite zweiten zweiter"
         " zweites zweimal|drei dritte dritten dritter dreimal|vier vierte vierten|fünf fünfte|sechs sechste|sieben siebte"
         "|acht achte|neun neunte neunten|zehn zehnte zehnten|elf|zwölf"
     ),
-    # English.
-    "one first once|two second both twice|three third|four fourth|five|six|seven|eight|nine|ten|eleven|twelve",
-    # Ukrainian; apostrophes are left out.
-    (
+    "en": "one first once|two second both twice|three third|four fourth|five|six|seven|eight|nine|ten|eleven|twelve",
+    # Apostrophes are left out.
+    "uk": (
         "один одна одне одну одного однієї одному одним перший перша перше|два дві двох двом двома обидва обидві обох"
         "|три трьох третій|чотири чотирьох|пять пяти пятьох|шість шести|сім семи|вісім восьми|девять девяти|десять десяти"
         "|одинадцять|дванадцять"
     ),
-    # Russian.
-    (
+    "ru": (
         "один одна одно одну одного одной одним первый первая первое|два две двух двум оба обе обоих|три трех трёх третий"
         "|четыре четырех четырёх|пять пяти|шесть шести|семь семи|восемь восьми|девять девяти|десять десяти|одиннадцать"
         "|двенадцать"
     ),
-    # Arabic; prefixes are left out.
-    (
-        "واحد واحدة احد أحد احدى إحدى أول أولى|اثنان اثنين اثنتان اثنتين كلا كلتا كلاهما|ثلاث ثلاثة|أربع أربعة اربع اربعة"
+    # Prefixes are left out.
+    "ar": (
+        "واحد واحدة احد أحد احدى إحدى أول أولى|اثنان اثنين اثنتان اثنتين اثنا اثني اثنتا اثنتي كلا كلتا كلاهما|ثلاث ثلاثة|أربع أربعة اربع اربعة"
         "|خمس خمسة|ست ستة|سبع سبعة|ثمان ثماني ثمانية|تسع تسعة|عشر عشرة"
     ),
-    # Persian and Dari.
-    "یک یکی اول|دو دوم هردو|سه سوم|چهار|پنج|شش|هفت|هشت|نه|ده|یازده|دوازده",
-    # Turkish.
-    "bir ilk birinci|iki ikisi ikinci her_ikisi|üç üçüncü|dört|beş|altı|yedi|sekiz|dokuz|on",
-    # French.
-    "un une premier première|deux deuxième|trois troisième|quatre|cinq|six|sept|huit|neuf|dix|onze|douze",
-    # Polish.
-    (
+    "fa": "یک یکی اول|دو دوم هردو|سه سوم|چهار|پنج|شش|هفت|هشت|نه|ده|یازده|دوازده",
+    "tr": "bir ilk birinci|iki ikisi ikinci her_ikisi|üç üçüncü|dört|beş|altı|yedi|sekiz|dokuz|on",
+    "fr": "un une premier première|deux deuxième|trois troisième|quatre|cinq|six|sept|huit|neuf|dix|onze|douze",
+    "pl": (
         "jeden jedna jedno jedną jednego jednej jednym pierwszy pierwsza pierwsze|dwa dwie dwóch dwu dwoje oba obie obu"
         "|trzy trzech troje trzeci|cztery czterech|pięć pięciu|sześć sześciu|siedem siedmiu|osiem ośmiu|dziewięć dziewięciu"
         "|dziesięć dziesięciu|jedenaście|dwanaście"
     ),
-    # Romanian.
-    (
+    "ro": (
         "un o una unu unul unei unui primul prima|doi două ambii ambele|trei|patru|cinci|șase|șapte|opt|nouă|zece"
         "|unsprezece|doisprezece douăsprezece"
     ),
-    # Kurmanji.
-    "yek yekî yekê yekem|du duyan herdu duyem|sê sisê|çar|pênc|şeş|heft|heşt|neh|deh|yazdeh|diwazdeh dwazdeh",
-)
-_WORDS = {
-    word: str(number)
-    for words in _NUMBER_WORDS
-    for number, same in enumerate(words.split("|"), 1)
-    for word in same.split()
+    "ku": "yek yekî yekê yekem|du duyan herdu duyem|sê sisê|çar|pênc|şeş|heft|heşt|neh|deh|yazdeh|diwazdeh dwazdeh",
 }
+_WORDS = {
+    code: {word: str(number) for number, same in enumerate(words.split("|"), 1) for word in same.split()}
+    for code, words in _NUMBER_WORDS.items()
+}
+_ANY_WORD = {word: number for words in _WORDS.values() for word, number in words.items()}
+_ALSO_OTHERWISE = frozenset({"نه", "ده", "neuf", "altı"})
+"""Number words that are everyday words too: no, village, new, below."""
 _WORD = re.compile(r"[^\W\d_]+")
 _APOSTROPHES = re.compile("['\u2019\u02bc]")
 _ARABIC_PREFIX = re.compile("^[وفبلك]?(?:ال)?")
+_COUNTED_IN_WORDS = re.compile(
+    r"\b(?P<n>drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf)(?: [a-zäöüß]+)? "
+    r"(?:Jahre?n?|Monate?n?|Wochen?|Tage?n?|Stunden?|Minuten?|Uhr|Euro|Cent|Prozent|Kilometern?)\b",
+    re.IGNORECASE,
+)
+_HALF_HOUR = re.compile(r"\bhalbe[nr]? Stunde", re.IGNORECASE)
+_HALF = {
+    "de": "halb|dreißig",
+    "en": "half|thirty",
+    "uk": "пів|тридцят",
+    "ru": "пол|тридцат",
+    "ar": "نصف|ثلاثين|ثلاثون",
+    "fa": "نیم|سی",
+    "tr": "yarım|buçuk|otuz",
+    "fr": "demi|trente",
+    "pl": "pół|trzydzie",
+    "ro": "jumătate|treizeci",
+    "ku": "nîv|sî",
+}
+"""A word for half, or for thirty minutes."""
+_ONE_EURO = re.compile(r"(?<![\d.,])1(?:,0+)? ?(?:€|Euro\b)")
+_SPLIT_DAY = re.compile(r"\b(یک|دو|سه|چهار|پنج) (?=شنبه)")
+_ALEPHS = str.maketrans("أإآ", "ااا")
 SIMPLE = "de-simple"
 _COUNTED = re.compile(
     r"(?<![\d.,:-])(?P<n>[1-9]|10)\.? (?!Jahr|Monat|Woche|Tag|Stunde|Minute|Uhr|Euro|Prozent|Kilometer|[A-Z]{2}|km)(?=[A-ZÄÖÜ])"
@@ -164,6 +183,43 @@ def _months(language: str) -> tuple[dict[str, int], tuple[re.Pattern[str], ...]]
         ),
         re.compile(rf"\b(?P<n>{month})\.? (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d){year}", re.IGNORECASE),
     )
+
+
+@lru_cache(maxsize=64)
+def _weekdays(language: str) -> tuple[tuple[str, int], ...]:
+    """How the names of the days begin in every case, the longest first."""
+    code = language.partition("-")[0]
+    try:
+        locale = Locale.parse(code)
+    except (UnknownLocaleError, ValueError):
+        return ()
+    names = {"sonnabend": 5} if code == "de" else {}
+    for context in ("format", "stand-alone"):
+        names |= {_day(name): number for number, name in get_day_names("wide", context, locale).items()}
+    # Arabic days do without their article too; "احد" then means somebody.
+    names |= {name[2:]: number for name, number in names.items() if name.startswith("ال") and len(name) > 5}
+    if code != "de":  # Whose days only get longer ("montags", "Montagabend"); "Dienst" is none.
+        names = {_without_ending(name): number for name, number in names.items()}
+    return tuple(sorted(names.items(), key=lambda item: -len(item[0])))
+
+
+def _without_ending(name: str) -> str:
+    return name[:-2] if len(name) > 5 else name[:-1] if len(name) > 3 else name
+
+
+def _day(written: str) -> str:
+    return _APOSTROPHES.sub("", written.casefold()).translate(_ALEPHS)
+
+
+def _days_in(text: str, language: str) -> set[int]:
+    text = _SPLIT_DAY.sub(r"\1", _day(text).replace("·", ""))
+    begins = _weekdays(language)
+    words = _WORD.findall(text)
+    found = (
+        next((number for begin, number in begins if word.removeprefix("و").startswith(begin)), None)
+        for word in words
+    )
+    return {number for number in found if number is not None}
 
 
 def _month(names: dict[str, int], written: str) -> int:
@@ -204,6 +260,7 @@ class _Read:
         self.words: set[str] = set()
         """Numbers in words: they may be digits in the other language."""
         text = _folded(text)
+        self.written = text
         text = self._take(_PLACEHOLDER, text, lambda match: self._exactly(match.group()))
         text = self._take(_ADDRESS, text, lambda match: self._exactly(_address(match.group())))
         text = self._take(_ALWAYS, text, self._always)
@@ -216,10 +273,7 @@ class _Read:
         if language == SIMPLE:
             text = self._take(_COUNTED, text, lambda match: self.words.add(match["n"]))
         self._take(_NUMBER, text, lambda match: self._count(_plain_number(match.group())))
-        for word in _WORD.findall(_APOSTROPHES.sub("", text.casefold())):
-            number = _WORDS.get(word) or _WORDS.get(_ARABIC_PREFIX.sub("", word))
-            if number is not None:
-                self.words.add(number)
+        self.words |= set(_numbers_in_words(text, _ANY_WORD))
         self.words |= {number for pattern, number in _SAID if pattern.search(text)}
 
     @staticmethod
@@ -276,10 +330,31 @@ class _Read:
         self._count(_clock(int(match["h"]), match["min"] or match["dot"] or match["fr"]))
 
 
+def _numbers_in_words(text: str, words: dict[str, str]) -> Iterator[str]:
+    """Also "on iki" (Turkish: ten two) and "اثنا عشر" (Arabic: two ten) for 12."""
+    before = 0
+    for word in _WORD.findall(_APOSTROPHES.sub("", text.casefold())):
+        number = words.get(word) or words.get(_ARABIC_PREFIX.sub("", word))
+        if number is None:
+            before = 0
+            continue
+        here = int(number)
+        if before and (before == 10) != (here == 10) and before + here <= 19:
+            yield str(before + here)
+        yield number
+        before = here
+
+
 def mismatch(german: str, text: str, language: str = "") -> Mismatch:
     """What differs; false when nothing does. `language` is that of the translation."""
-    if _NO_FIGURE.fullmatch(german) and _NO_FIGURE.fullmatch(text) and not _mentions_address(german, text):
-        # Two number words are never compared: "a few" is "ein paar", and "einander" has no number at all.
+    if (
+        _NO_FIGURE.fullmatch(german)
+        and _NO_FIGURE.fullmatch(text)
+        and not _mentions_address(german, text)
+        and not _COUNTED_IN_WORDS.search(german)
+        and not _HALF_HOUR.search(german)
+        and not _days_in(german, "de")
+    ):
         return Mismatch((), ())
     source, target = _Read(german, "de"), _Read(text, language)
     missing = list((source.exact - target.exact).elements())
@@ -289,12 +364,52 @@ def mismatch(german: str, text: str, language: str = "") -> Mismatch:
     _forgive_dots(lacking, added)
     unsaid = {"1"} | ({"2"} if language.partition("-")[0] == "ar" else set())
     """Many languages leave "1" out, and Arabic has a dual."""
+    if _ONE_EURO.search(source.written) and not _says_euro(target.written, language):
+        unsaid.discard("1")
     # A number that is written more often in one language ("from 14 to 16, and at 16 …") is no difference.
     missing += [n for n in lacking if n not in target.words and n not in target.numbers and n not in unsaid]
     extra += [n for n in added if n not in source.words and n not in source.numbers]
     if lacking.keys() & unsaid and extra:
         missing += [n for n in lacking if n in unsaid and n not in target.words]
+    _compare_words(source, target, language, missing, extra)
     return Mismatch(tuple(missing), tuple(extra))
+
+
+def _compare_words(source: _Read, target: _Read, language: str, missing: list[str], extra: list[str]) -> None:
+    code = language.partition("-")[0]
+    said = target.words | target.numbers.keys()
+    counted = {_WORDS["de"][match["n"].casefold()] for match in _COUNTED_IN_WORDS.finditer(source.written)}
+    own = {word: number for word, number in _WORDS.get(code, {}).items() if word not in _ALSO_OTHERWISE}
+    instead = {
+        number
+        for number in _numbers_in_words(target.written, own)
+        if int(number) >= 3 and number not in source.words | source.numbers.keys()
+    }
+    unsaid = sorted(counted - said - set(missing))
+    if unsaid and (instead or extra):
+        missing += unsaid
+        extra += sorted(instead - set(extra))
+    half = _HALF.get(code)
+    if half and _HALF_HOUR.search(source.written) and "30" not in said:
+        if not re.search(half, target.written.casefold().replace("·", "")):
+            missing.append("0:30")
+    days, others = _days_in(source.written, "de"), _days_in(target.written, language)
+    if days - others and others - days:
+        missing += [_day_name(day) for day in sorted(days - others)]
+        extra += [_day_name(day) for day in sorted(others - days)]
+
+
+def _day_name(day: int) -> str:
+    return str(get_day_names("wide", "format", "de")[day])
+
+
+def _says_euro(text: str, language: str) -> bool:
+    try:
+        name = get_currency_name("EUR", locale=language.partition("-")[0])
+    except (UnknownLocaleError, ValueError):
+        name = "euro"
+    folded = text.casefold()
+    return any(word in folded for word in ("€", "eur", name.casefold()))
 
 
 def _address(written: str) -> str:

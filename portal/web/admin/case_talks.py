@@ -81,6 +81,7 @@ KINDS: Mapping[Kind, str] = {
     Kind.BIRTH: N_("looks like a date of birth; the age is enough"),
     Kind.CASE_NUMBER: N_("looks like a file number"),
     Kind.NAME: N_("looks like a name"),
+    Kind.FIRST_NAME: N_("looks like a name"),
 }
 
 AROUND = 24
@@ -124,7 +125,15 @@ class TextField(StringField):
     """What was recognised in it."""
 
 
-class SheetForm(PortalForm):
+class AnonymousForm(PortalForm):
+    """Asks back where something may be a name, or something else."""
+
+    no_name = SelectMultipleField(validate_choice=False)
+    asked: Sequence[str] = ()
+    """What was ticked as no name before is among them."""
+
+
+class SheetForm(AnonymousForm):
     title = TextField()
     question = TextField()
     situation = TextField()
@@ -132,11 +141,11 @@ class SheetForm(PortalForm):
     referral = StringField()
 
 
-class IdeaForm(PortalForm):
+class IdeaForm(AnonymousForm):
     text = TextField()
 
 
-class EndForm(PortalForm):
+class EndForm(AnonymousForm):
     next_steps = TextField()
 
 
@@ -188,11 +197,18 @@ def _passages(text: str, findings: Sequence[Finding]) -> list[Passage]:
     ]
 
 
-def _refuse(form: PortalForm, refused: Refused) -> None:
+def _refuse(form: AnonymousForm, refused: Refused) -> None:
+    asked = dict.fromkeys(_no_names(form))
     for name, findings in refused.findings.items():
         field: TextField = form[name]
         field.passages = _passages(_as_checked(form, name), findings)
         field.errors = [gettext("This could tell who somebody is. Please say it in another way.")]
+        asked |= dict.fromkeys(one.passage for one in findings if one.kind is Kind.FIRST_NAME)
+    form.asked = tuple(asked)
+
+
+def _no_names(form: AnonymousForm) -> tuple[str, ...]:
+    return tuple(form.no_name.data or ())
 
 
 def _as_checked(form: PortalForm, name: str) -> str:
@@ -218,7 +234,7 @@ def case_talks() -> Response:
     lines = [
         {
             "url": url_for("admin.case_talk", talk_id=one.talk.id),
-            "title": one.title,
+            "title": gettext("The case is erased") if one.title is None else one.title,
             "part": gettext(PARTS[one.part]) if one.joined else "",
             "step": one.talk.step,
             "step_name": gettext(STEPS[Step(one.talk.step)][0]),
@@ -261,6 +277,7 @@ def create_case_talk() -> BaseResponse:
             now=now,
             today=tools.days.today(now),
             referral_id=_uuid(form.referral.data),
+            no_names=_no_names(form),
         )
     except Incomplete:
         return _new_page(form, status=422)
@@ -322,7 +339,7 @@ class Opened:
 
 
 def _open(talk_id: UUID) -> Opened:
-    """404 for everybody who does not take part. Raises CannotOpen."""
+    """404 for everybody who does not take part. Raises CannotOpen, Erased."""
     tools, by, now = tools_or_404(), counsellor(), current_portal().now()
     try:
         view = talks.view(current_session(), tools.keyring, talk_id, by.user_id, region=_region(), now=now)
@@ -337,6 +354,8 @@ def case_talk(talk_id: UUID) -> BaseResponse:
         opened = _open(talk_id)
     except CannotOpen:
         return _locked()
+    except Erased:
+        return _erased()
     late = opened.now - opened.view.talk.step_started_at > POLL_ENDS
     over = wants_fragment() and (late or opened.view.talk.ended_at is not None)
     return _show(opened, status=STOP_POLLING if over else 200)
@@ -350,6 +369,8 @@ def move_case_talk(talk_id: UUID, deed: str) -> BaseResponse:
         opened = _open(talk_id)
     except CannotOpen:
         return _locked()
+    except Erased:
+        return _erased()
     form = FORMS.get(deed, ButtonForm)()
     if _was_sent_twice(opened, deed, form):
         return _back(talk_id)
@@ -364,7 +385,10 @@ def move_case_talk(talk_id: UUID, deed: str) -> BaseResponse:
         return _show(opened, {deed: form}, status=422)
     except MEANWHILE:
         current_session().rollback()
-        return _show(_open(talk_id), {deed: form}, stale=True, status=409)
+        try:
+            return _show(_open(talk_id), {deed: form}, stale=True, status=409)
+        except Erased:
+            return _erased()
     except CannotOpen:
         current_session().rollback()
         return _locked()
@@ -448,6 +472,7 @@ def _idea(opened: Opened, form: IdeaForm) -> str:
         text,
         now=opened.now,
         today=opened.today,
+        no_names=_no_names(form),
     )
     return ""
 
@@ -474,6 +499,7 @@ def _rewrite(opened: Opened, form: SheetForm) -> str:
         _sheet_of(form),
         now=opened.now,
         today=opened.today,
+        no_names=_no_names(form),
     )
     return gettext("Kept.")
 
@@ -502,6 +528,7 @@ def _end(opened: Opened, form: EndForm) -> str:
         keep=opened.tools.keep,
         now=opened.now,
         today=opened.today,
+        no_names=_no_names(form),
     )
     return gettext("The talk has ended. Thank you for taking part.")
 
@@ -691,6 +718,14 @@ def _uuid(text: str | None) -> UUID | None:
 
 def _back(talk_id: UUID, anchor: str | None = None) -> BaseResponse:
     return redirect(url_for("admin.case_talk", talk_id=talk_id, _anchor=anchor), code=303)
+
+
+def _erased() -> Response:
+    """A page that is open somewhere is loaded again, so that the case leaves the screen."""
+    response = render("admin/case_talk_erased.html", status=410)
+    if wants_fragment():
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def _locked() -> Response:

@@ -18,7 +18,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.accounts import audit
+from portal.accounts import audit, forms
 from portal.accounts.permissions import Permission
 from portal.catalogue import region_settings
 from portal.catalogue.matching import resolve
@@ -30,7 +30,7 @@ from portal.clearing import KINDS, Clearing, ClearingError, Need, SourceText
 from portal.clearing import Path as ClearingPath
 from portal.clearing.loading import QUESTIONNAIRE_FILE, ROUTING_FILE
 from portal.clearing.schema import QuestionnaireSpec, RoutingSpec, Wording
-from portal.web.admin.guard import me, needs
+from portal.web.admin.guard import me, needs, typed_before
 from portal.web.admin.losing import places_words
 from portal.web.admin.paging import Paging
 from portal.web.admin.rendering import render, say
@@ -858,7 +858,8 @@ def text(key: str) -> BaseResponse:
     if source is None:
         abort(404)
     if request.method == "GET":
-        return _text_page(key, source)
+        before = typed_before()
+        return _text_page(key, source, typed=before.get("text") if before else None)
     if not may_reword():
         abort(403)
     portal, session = current_portal(), current_session()
@@ -887,6 +888,7 @@ def text(key: str) -> BaseResponse:
     except RegionChangeRefused as refused:
         session.rollback()
         if refused.code == "unchanged":
+            _forget_typed()
             say(gettext("Nothing was changed: it stands there just so."), "info")
             return redirect(url_for("admin.clearing_text", key=key), code=303)
         return _text_page(
@@ -907,13 +909,18 @@ def text(key: str) -> BaseResponse:
         entity="region",
         entity_name=where(source)[:120],
     )
-    session.commit()
+    _forget_typed()
     say(
         gettext("The text of the files is back.")
         if back
         else gettext("Saved. The public pages show it at once.")
     )
     return redirect(url_for("admin.clearing_text", key=key), code=303)
+
+
+def _forget_typed() -> None:
+    forms.discard(current_session(), me().user.id, request.path)
+    current_session().commit()
 
 
 def _text_page(

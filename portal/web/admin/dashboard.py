@@ -5,9 +5,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Response, abort, url_for
+from flask import Blueprint, Response, abort, redirect, url_for
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import col
+from werkzeug.wrappers import Response as BaseResponse
 
 from portal.accounts import forms
 from portal.accounts.models import Letter
@@ -17,6 +18,7 @@ from portal.catalogue import addresses_check, overview, proposals, quality, repo
 from portal.catalogue.models import Proposal
 from portal.catalogue.vocabulary import DANGER_KINDS
 from portal.referral.queries import Pile
+from portal.web.admin.failing_notices import failing_notices
 from portal.web.admin.guard import me, needs
 from portal.web.admin.lists import scope
 from portal.web.admin.losing import Line, places_words
@@ -25,7 +27,7 @@ from portal.web.admin.reach import organizations_for, services_for
 from portal.web.admin.referral_watch import waiting
 from portal.web.admin.referral_words import PILES
 from portal.web.admin.referrals import my_items
-from portal.web.admin.rendering import render
+from portal.web.admin.rendering import area_of, render
 from portal.web.admin.review import queue
 from portal.web.admin.times import moment
 from portal.web.admin.translations import is_counted, numbers_of_states
@@ -77,7 +79,7 @@ class ProposalLine:
 
 
 @needs(Permission.SIGN_IN)
-def dashboard() -> Response:
+def dashboard() -> BaseResponse:
     session, user = current_session(), me()
     if wants_fragment():
         return _languages_alone()
@@ -92,6 +94,8 @@ def dashboard() -> Response:
     misses = None
     if user.powers.may_everywhere(Permission.EDIT):
         misses = overview.open_misses(session, scope().region, limit=MOST_MISSES)
+    if user.may(Permission.STATISTICS) and not (sees or translates or answers):
+        return redirect(url_for("admin.statistics"), code=303)
     coming = "" if sees or translates or answers else _coming()
     dead_ends = _dead_ends() if sees else []
     kept = _kept()
@@ -103,7 +107,6 @@ def dashboard() -> Response:
         groups=groups,
         dead_ends=dead_ends,
         coming=coming,
-        shows_quality=bool(coming) and user.may(Permission.STATISTICS),
         kept=kept,
         proposals=own,
         misses=misses,
@@ -121,11 +124,7 @@ def dashboard() -> Response:
 
 
 def _coming() -> str:
-    """For roles whose pages are still to be built."""
-    if me().may(Permission.STATISTICS):
-        return gettext(
-            "Numbers about the portal will stand here. How true and complete it is today can be read by everybody:"
-        )
+    """For whom there is nothing to do yet."""
     if me().may(Permission.REFERRALS):
         return gettext(
             "What you pass on to other offices will stand here. Until then the public pages show you every offer."
@@ -234,6 +233,14 @@ def _groups() -> list[Group]:
             gettext("Nobody has said for a long time that this is still right."),
         ),
         Figure(
+            found.never,
+            gettext("Never confirmed"),
+            listed("never"),
+            gettext("“Ask again on …” today, and their offices get a mail.")
+            if edits
+            else gettext("Nobody has ever said that this is right."),
+        ),
+        Figure(
             sum(
                 addresses_check.numbers_broken(
                     session, region, organizations=organizations_for(Permission.SEE_CATALOGUE)
@@ -268,13 +275,13 @@ def _groups() -> list[Group]:
         ),
     ]
     machine = []
-    if user.may(Permission.USERS):
+    if user.may(Permission.WATCH):
         machine.append(
             Figure(
-                _number_of_failing(),
+                _number_of_failing() + len(failing_notices()),
                 gettext("Mails that do not go out"),
                 url_for("admin.letters"),
-                gettext("Somebody waits for a link."),
+                gettext("Somebody waits for a mail."),
             )
         )
     return [
@@ -301,7 +308,7 @@ def _kept() -> list[KeptLine]:
     found = []
     for form in forms.all_kept(session, me().user.id):
         page = _ENTRY_PAGE.fullmatch(form.path)
-        label = form.path
+        label = area_of(form.path)
         if page and page[2] == "new":
             label = gettext("A new entry")
         elif page:
@@ -352,38 +359,43 @@ def _failing() -> list[ColumnElement[bool]]:
 
 
 def _number_of_failing() -> int:
+    """Only administrators see those to the people who sign in."""
+    if not me().may(Permission.USERS):
+        return 0
     return (
         current_session().execute(select(func.count()).select_from(Letter).where(*_failing())).scalar() or 0
     )
 
 
-@needs(Permission.USERS)
+@needs(Permission.WATCH)
 def letters() -> Response:
-    """Without their text: links in it open things."""
-    paging = Paging.read(_number_of_failing())
+    """Without their text: links in it open things. Before them what concerns referrals."""
+    number = _number_of_failing()
+    paging = Paging.read(number)
     rows = (
         current_session()
         .execute(
             select(Letter)
             .where(*_failing())
             .order_by(col(Letter.written_at))
-            .limit(paging.size)
+            .limit(paging.size if number else 0)
             .offset(paging.offset)
         )
         .scalars()
     )
+    notices = () if paging.offset else failing_notices()
     return render(
         "admin/dashboard_letters.html",
         paging=paging,
         rows=[
             {
-                "recipient": letter.recipient,
-                "subject": letter.subject,
-                "written": moment(letter.written_at),
-                "tries": letter.tries,
-                "failure": letter.failure,
-                "next": moment(letter.next_try_at) if letter.tries < GIVEN_UP_AFTER else "",
+                "recipient": mail.recipient,
+                "subject": mail.subject,
+                "written": moment(mail.written_at),
+                "tries": mail.tries,
+                "failure": mail.failure,
+                "next": moment(mail.next_try_at) if mail.tries < GIVEN_UP_AFTER else "",
             }
-            for letter in rows
+            for mail in (*notices, *rows)
         ],
     )

@@ -10,19 +10,31 @@ from portal.catalogue.models import Organization, Service
 from portal.catalogue.models import Status as EntryStatus
 from portal.referral import choosing
 from portal.referral.choosing import Desk
+from portal.referral.models import Team
 from portal.web.current import current_portal
+from portal.web.public.presenting import language_name
 
 
 def open_desks(session: Session, *, without: UUID | None = None) -> list[tuple[str, list[tuple[Desk, str]]]]:
-    """Of the region: name of the office, and its desks with the name of the offer. `without` leaves out one team."""
+    """Of the region: name of the office with the languages of its team, and its desks with the name of the offer.
+
+    `without` leaves out one team.
+    """
     portal = current_portal()
     today = portal.now().astimezone(portal.timezone).date()
     takers = choosing.organizations_that_take(session, portal.region.slug, today=today) - {without}
     if not takers:
         return []
     rows = session.execute(
-        select(col(Service.id), col(Service.name), col(Organization.id), col(Organization.name))
+        select(
+            col(Service.id),
+            col(Service.name),
+            col(Organization.id),
+            col(Organization.name),
+            col(Team.languages),
+        )
         .join(Organization, col(Organization.id) == col(Service.organization_id))
+        .join(Team, col(Team.organization_id) == col(Organization.id))
         .where(
             col(Service.region) == portal.region.slug,
             col(Service.status) == EntryStatus.PUBLISHED.value,
@@ -34,9 +46,14 @@ def open_desks(session: Session, *, without: UUID | None = None) -> list[tuple[s
         .order_by(col(Organization.name), col(Organization.id), col(Service.name))
     )
     return [
-        (str(office), [(Desk(service_id, id_), str(name)) for service_id, name, _id, _office in desks])
-        for (id_, office), desks in groupby(rows, lambda row: (row[2], row[3]))
+        (_with_languages(office, languages), [(Desk(row[0], id_), str(row[1])) for row in desks])
+        for (id_, office, languages), desks in groupby(rows, lambda row: row[2:])
     ]
+
+
+def _with_languages(office: str, languages: list[str]) -> str:
+    spoken = ", ".join(language_name(code) for code in languages)
+    return f"{office} · {spoken}" if spoken else office
 
 
 def offered_desk(session: Session, chosen: str, *, without: UUID | None = None) -> Desk | None:

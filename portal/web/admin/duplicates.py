@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.accounts import audit
+from portal.accounts import audit, forms
 from portal.accounts.models import AuditEvent, RoleGrant
 from portal.accounts.permissions import Permission
 from portal.catalogue import duplicates as domain
@@ -26,7 +26,7 @@ from portal.web.admin.differences import Changed
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
 from portal.web.admin.exchange import TITLES, fault_words, field_label
-from portal.web.admin.guard import me, needs
+from portal.web.admin.guard import me, needs, typed_before
 from portal.web.admin.paging import Paging
 from portal.web.admin.rendering import render, say
 from portal.web.current import current_portal
@@ -271,6 +271,7 @@ def merge_entries(entity: str, left: str, right: str) -> BaseResponse:
         entity_id=planned.left.id, entity_name=planned.left.record.name, other=str(planned.right.id),
         other_slug=right, moved=len(planned.moved),
     )  # fmt: skip
+    forms.discard(session, me().user.id, request.path)
     session.commit()
     say(
         gettext(
@@ -481,7 +482,11 @@ def contact_shared(key: str) -> BaseResponse:
         abort(404)
     own = _own_slugs({use.slug for use in one.uses})
     if request.method == "GET":
-        return _contact_page(one, own, _as_it_is(one, region, session), own)
+        before = typed_before()
+        if before is None:
+            return _contact_page(one, own, _as_it_is(one, region, session), own)
+        form = {name: Typed(name, before.get(name, ""), []) for name in (*_TEXTS, "phones")}
+        return _contact_page(one, own, form, set(before.getlist("service")) & own)
     form = {name: Typed(name, request.form.get(name, "").strip(), []) for name in (*_TEXTS, "phones")}
     chosen = set(request.form.getlist("service")) & own
     values: dict[str, Any] = {name: form[name].data or None for name in _TEXTS}
@@ -528,6 +533,7 @@ def contact_shared(key: str) -> BaseResponse:
             session, "service.saved", now=now, actor=me(), region=region, entity="service",
             entity_id=change.before.id, entity_name=change.record.name, fields=["contacts"],
         )  # fmt: skip
+    forms.discard(session, me().user.id, request.path)
     session.commit()
     say(
         ngettext(

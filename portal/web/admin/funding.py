@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from babel.dates import format_skeleton
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, request, url_for
 
 from portal.accounts.permissions import Permission
 from portal.catalogue import overview
@@ -19,7 +20,6 @@ from portal.web.current import current_language
 from portal.web.database import current_session
 from portal.web.texts import ngettext
 
-MONTHS_AHEAD = 18
 SHOWN_AFTERWARDS = timedelta(days=90)
 
 
@@ -36,7 +36,7 @@ class Ending:
     left: str
     """How long it is still there; empty when it is gone."""
     topics: str
-    areas: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +45,40 @@ class Month:
     lines: tuple[Ending, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    name: str
+    number: int
+    url: str
+    chosen: bool
+
+
 @needs(Permission.SEE_CATALOGUE)
 def funding() -> Response:
+    """`?topic=` and `?town=` are names as the page shows them."""
     today = scope().today
     session = current_session()
-    until = _months_later(today, MONTHS_AHEAD)
-    coming = overview.ending(session, scope(), since=today, until=until)
+    coming = overview.ending(session, scope(), since=today)
     gone = overview.ending(session, scope(), since=today - SHOWN_AFTERWARDS, until=today - timedelta(days=1))
+    topic, town = request.args.get("topic", ""), request.args.get("town", "")
+    in_topic = [line for line in coming if not topic or topic in line.topics]
+    in_town = [line for line in coming if not town or town in _where(line)]
+    shown = [line for line in in_topic if line in in_town]
     return render(
         "admin/funding.html",
         tabs=tabs("funding"),
-        months=_by_month(coming, today),
+        months=_by_month(shown, today),
         gone=[_ending(line, today) for line in reversed(gone)],
-        topics=_counted(topic for line in coming for topic in line.topics),
-        areas=_counted(area_name(area) for line in coming for area in line.areas),
-        total=len(coming),
-        until=short_date(until),
+        topics=_counted((name for line in in_town for name in line.topics), "topic", topic, town=town),
+        towns=_counted((name for line in in_topic for name in _where(line)), "town", town, topic=topic),
+        total=len(shown),
+        narrowed=bool(topic or town),
     )
 
 
-def _months_later(day: date, months: int) -> date:
-    """The last day of that month."""
-    months += day.month  # Counted from January of the same year; the day before the first of the month after.
-    return date(day.year + months // 12, months % 12 + 1, 1) - timedelta(days=1)
+def _where(line: EndingLine) -> tuple[str, ...]:
+    """The towns of its houses; of one that has none, whom it is for."""
+    return line.towns or tuple(area_name(area) for area in line.areas)
 
 
 def _by_month(lines: Sequence[EndingLine], today: date) -> list[Month]:
@@ -90,9 +101,22 @@ def _ending(line: EndingLine, today: date) -> Ending:
         short_date(line.valid_to),
         ngettext("%(num)s day left", "%(num)s days left", days) if days >= 0 else "",
         ", ".join(line.topics),
-        ", ".join(area_name(area) for area in line.areas),
+        ", ".join(_where(line)),
     )
 
 
-def _counted(names: Iterable[str]) -> list[tuple[str, int]]:
-    return sorted(Counter(names).items(), key=lambda pair: (-pair[1], overview.fold(pair[0])))
+def _counted(names: Iterable[str], field: str, chosen: str, **others: str) -> list[Count]:
+    """The most frequent first; choosing one again takes the choice back."""
+    kept: dict[str, Any] = {name: value for name, value in others.items() if value}
+    numbers = Counter(names)
+    if chosen:
+        numbers.setdefault(chosen, 0)
+    return [
+        Count(
+            name,
+            number,
+            url_for("admin.funding", **(kept if name == chosen else {**kept, field: name})),
+            name == chosen,
+        )
+        for name, number in sorted(numbers.items(), key=lambda pair: (-pair[1], overview.fold(pair[0])))
+    ]

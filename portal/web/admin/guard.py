@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 from uuid import UUID
 
-from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask import session as cookie_session
 from flask_login import current_user, login_user, logout_user
 from werkzeug.datastructures import MultiDict
@@ -30,6 +30,8 @@ from portal.web.security import bind_session, check_token, is_from_elsewhere
 RECENT = timedelta(minutes=15)
 KEEPS = "admin.keep_form"
 """Endpoint that pages send what is being typed to."""
+BESIDE = {"admin.meter"}
+"""Endpoints that answer beside a form while somebody types: these must never take the page away."""
 _UNKEPT = re.compile(r"form_page|csrf_token|credential|code|recovery_code|token|(.+_)?password(_.+)?")
 """Names of fields that are never kept."""
 
@@ -201,6 +203,8 @@ def _to_sign_in() -> BaseResponse:
         request.full_path.rstrip("?") if request.method == "GET" and not is_htmx() else form_page()
     )
     target = url_for("admin.sign_in")
+    if is_htmx() and request.endpoint in BESIDE:
+        return Response(status=204)
     if is_htmx():
         response = Response(status=204)
         response.headers["HX-Redirect"] = target
@@ -263,8 +267,17 @@ def typed_before() -> MultiDict[str, str] | None:
     """What was kept of the form of this page, to fill it again; None when nothing was, or something is sent now."""
     if request.method != "GET":
         return None
+    g.typed_is_shown = True
     found = forms.kept(current_session(), me().user.id, request.path)
     return MultiDict([(name, value) for name, value in found.fields]) if found else None
+
+
+def typed_and_not_shown() -> list[str]:
+    """What was kept of a form whose page does not fill it in again: somebody can copy it from there."""
+    if request.method != "GET" or somebody() is None or g.get("typed_is_shown"):
+        return []
+    found = forms.kept(current_session(), me().user.id, request.path)
+    return [value for _name, value in found.fields if " " in value.strip()] if found else []
 
 
 def begin_session(user: User, *, second_factor: bool) -> str:

@@ -57,6 +57,7 @@ def register(bp: Blueprint) -> None:
     bp.add_url_rule("/contacts", "contacts", contacts)
     bp.add_url_rule("/services/bulk", "bulk_services", bulk_services, methods=["GET", "POST"])
     bp.add_url_rule("/organizations/bulk", "bulk_organizations", bulk_organizations, methods=["GET", "POST"])
+    bp.add_url_rule("/locations/bulk", "bulk_locations", bulk_locations, methods=["GET", "POST"])
     bp.add_url_rule("/lists/<name>/export", "export_list", export_list, methods=["POST"])
     bp.add_url_rule("/archive", "archive", archive)
     bp.add_url_rule("/archive/<entity>/<slug>", "put_back", put_back, methods=["POST"])
@@ -95,8 +96,11 @@ STATE_NAMES: Mapping[str, str] = {
     "archived": N_("Archived"),
 }
 _STATE_TAGS = {"draft": "wait", "published": "open", "archived": "bad-tag"}
+_IN_REVIEW = N_("In review")
 _ATTENTION: Mapping[str, str] = {
+    "in_review": _IN_REVIEW,
     "due": N_("To be confirmed"),
+    "never": N_("Never confirmed"),
     "no_phone": N_("Without phone"),
     "no_hours": N_("Without hours"),
     "reported": N_("Reported by visitors"),
@@ -144,6 +148,13 @@ class Cell:
     url: str = ""
     tag: str = ""
     """CSS class of a status tag."""
+    also: str = ""
+    """A second tag: what waits beside the state."""
+
+    @property
+    def words(self) -> str:
+        """For a file."""
+        return f"{self.text}, {self.also}" if self.also else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,7 @@ class Line:
     key: str
     name: str
     chosen: bool
-    """Whether it can be ticked: for a bulk action the user needs the right to change it."""
+    """Whether it can be ticked: where the ticks publish or archive, the user needs the right to change it."""
     cells: Mapping[str, Cell]
 
 
@@ -252,8 +263,9 @@ def _organization_cell(name: str, slug: str) -> Cell:
     return Cell(name, url_for("admin.services", organization=slug))
 
 
-def _state_cell(status: str) -> Cell:
-    return Cell(gettext(STATE_NAMES[status]), tag=_STATE_TAGS[status])
+def _state_cell(line: ServiceLine | OrganizationLine) -> Cell:
+    also = gettext(_IN_REVIEW) if line.in_review else ""
+    return Cell(gettext(STATE_NAMES[line.status]), tag=_STATE_TAGS[line.status], also=also)
 
 
 def _checked_cell(day: date | None) -> Cell:
@@ -266,7 +278,7 @@ def _service_line(line: ServiceLine) -> Line:
     cells = {
         "name": Cell(line.name, url_for("admin.edit_service", slug=line.slug) if opens else ""),
         "organization": _organization_cell(line.organization, line.organization_slug),
-        "status": _state_cell(line.status),
+        "status": _state_cell(line),
         "topics": Cell(", ".join(line.topics)),
         "areas": Cell(", ".join(area_name(area) for area in line.areas)),
         "phone": Cell(line.phone or ""),
@@ -285,7 +297,7 @@ def _organization_line(line: OrganizationLine) -> Line:
     cells = {
         "name": Cell(line.name, url_for("admin.edit_organization", slug=line.slug) if opens else ""),
         "kind": Cell(line.kind),
-        "status": _state_cell(line.status),
+        "status": _state_cell(line),
         "services": Cell(str(line.services), url_for("admin.services", organization=line.slug)),
         "phone": Cell(line.phone or ""),
         "email": Cell(line.email or ""),
@@ -309,7 +321,7 @@ def _location_line(line: LocationLine) -> Line:
         "changed": Cell(short_day(line.last_modified)),
         "slug": Cell(line.slug),
     }
-    return Line(line.slug, line.name, False, cells)
+    return Line(line.slug, line.name, True, cells)
 
 
 def _contact_line(line: ContactLine) -> Line:
@@ -328,7 +340,7 @@ def _contact_line(line: ContactLine) -> Line:
         "email": Cell(line.email or ""),
         "services": Cell(str(line.services), url_for("admin.services", contact=str(line.id))),
     }
-    return Line(str(line.id), name, False, cells)
+    return Line(str(line.id), name, True, cells)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -404,6 +416,7 @@ KINDS: Mapping[str, Kind] = {
         _location_line,
         lambda number: ngettext("%(num)s place", "%(num)s places", number),
         N_("No place fits. Take a filter away, or search for a part of the name only."),
+        bulk="admin.bulk_locations",
         new="admin.new_location",
         new_label=N_("New place"),
     ),
@@ -508,6 +521,7 @@ def _list(kind: Kind) -> Response:
     facets = kind.facets(current_session(), scope(), wished.wanted, **options)
     columns, picked = _columns(kind)
     lines = [kind.line(line) for line in listed.lines]
+    ticks = any(line.chosen for line in lines)
     may_edit = me().powers.may(Permission.EDIT)
     response = render(
         "admin/list.html",
@@ -529,7 +543,8 @@ def _list(kind: Kind) -> Response:
         total_words=kind.number(listed.total),
         pages=_pages(kind, wished, listed.total),
         tabs=tabs(kind.name),
-        bulk=url_for(kind.bulk) if kind.bulk and may_edit and any(line.chosen for line in lines) else "",
+        ticks=ticks,
+        bulk=url_for(kind.bulk) if kind.bulk and may_edit and ticks else "",
         export=url_for("admin.export_list", name=kind.name),
         new=_new_link(kind),
         new_label=gettext(kind.new_label),
@@ -710,6 +725,8 @@ def _keep_columns(response: Response, kind: Kind, columns: Sequence[Column]) -> 
 
 # Many at once.
 
+Entity = Literal["service", "organization", "location"]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -764,6 +781,16 @@ SERVICE_CHANGES: Mapping[str, Change] = {
         ),
     )
 }  # fmt: skip
+LOCATION_CHANGES: Mapping[str, Change] = {
+    "remove": Change(
+        "remove",
+        N_("Take it away"),
+        lambda n: ngettext("Take %(num)s place away?", "Take %(num)s places away?", n),
+        lambda n: ngettext("%(num)s place is taken away", "%(num)s places are taken away", n),
+        N_("Only a place that no offer uses goes. For 90 days you can put it back from the archive."),
+        danger=True,
+    )
+}
 ORGANIZATION_CHANGES = {name: SERVICE_CHANGES[name] for name in ("publish", "withdraw", "archive")}
 _STATUS = {"publish": Status.PUBLISHED, "withdraw": Status.DRAFT, "archive": Status.ARCHIVED}
 _AUDIT = {"publish": "published", "withdraw": "withdrawn", "archive": "archived"}
@@ -796,9 +823,12 @@ def bulk_organizations() -> BaseResponse:
     return _bulk(KINDS["organizations"], "organization", ORGANIZATION_CHANGES)
 
 
-def _bulk(
-    kind: Kind, entity: Literal["service", "organization"], changes: Mapping[str, Change]
-) -> BaseResponse:
+@needs(Permission.EDIT)
+def bulk_locations() -> BaseResponse:
+    return _bulk(KINDS["locations"], "location", LOCATION_CHANGES)
+
+
+def _bulk(kind: Kind, entity: Entity, changes: Mapping[str, Change]) -> BaseResponse:
     """First what would happen, then what happened."""
     back = safe_path(request.form.get("back", "")) or url_for(f"admin.{kind.name}")
     change = changes.get(request.form.get("action", ""))
@@ -845,7 +875,7 @@ def _loses(entity: str, change: Change, slugs: Sequence[str]) -> losing.Question
     return losing.open_question(dict.fromkeys(going))
 
 
-def _names(entity: Literal["service", "organization"], slugs: Sequence[str]) -> dict[str, str]:
+def _names(entity: Entity, slugs: Sequence[str]) -> dict[str, str]:
     """Slug → name; of what the user may not see only the slug they sent, because a draft's name is not public."""
     session, region = current_session(), scope().region
     found = overview.names(session, region, entity, slugs)
@@ -855,13 +885,18 @@ def _names(entity: Literal["service", "organization"], slugs: Sequence[str]) -> 
     seen = {
         entry.slug
         for entry in editing.entries(session, region, entity, ids)
-        if may_open(
-            Permission.SEE_CATALOGUE,
-            entry.row.organization_id if entity == "service" else entry.id,
-            entry.record.service_areas if entity == "service" else (),
-        )
+        if may_open(Permission.SEE_CATALOGUE, *_reach_of(entry))
     }
     return {slug: name if slug in seen else slug for slug, name in found.items()}
+
+
+def _reach_of(entry: editing.Entry) -> tuple[UUID, tuple[str, ...]]:
+    """Whose it is, and where."""
+    if entry.entity == "organization":
+        return entry.id, ()
+    if entry.entity == "service":
+        return entry.row.organization_id, tuple(entry.record.service_areas)
+    return entry.row.organization_id, (entry.record.place,) if entry.record.place else ()
 
 
 def _bulk_page(
@@ -937,7 +972,7 @@ def _wish(change: Change) -> Wish:
     return Wish(change, comment)
 
 
-def _apply(entity: Literal["service", "organization"], slug: str, wish: Wish) -> str | None:
+def _apply(entity: Entity, slug: str, wish: Wish) -> str | None:
     """Change one entry and commit; says why when it did not work. One by one, so that nobody waits for the lock."""
     session = current_session()
     now = current_portal().now()
@@ -947,7 +982,7 @@ def _apply(entity: Literal["service", "organization"], slug: str, wish: Wish) ->
         if entity == "organization":
             allowed = guard.may_for_organization(found.id, Permission.EDIT)
         else:
-            allowed = may_open(Permission.EDIT, found.row.organization_id, found.record.service_areas)
+            allowed = may_open(Permission.EDIT, *_reach_of(found))
         if not allowed:
             return gettext("You may change only what lies in your own area.")
         action, details = _change(found, entity, wish, region, now)
@@ -969,10 +1004,13 @@ def _apply(entity: Literal["service", "organization"], slug: str, wish: Wish) ->
 
 
 def _change(
-    found: editing.Entry, entity: Literal["service", "organization"], wish: Wish, region: str, now: datetime
+    found: editing.Entry, entity: Entity, wish: Wish, region: str, now: datetime
 ) -> tuple[str, dict[str, Any]]:
     """Action and details for the log."""
     session = current_session()
+    if entity == "location":
+        editing.delete_location(session, region, found.slug, author=me(), now=now, comment=wish.comment)
+        return "location.deleted", {"reason": bool(wish.comment)}
     if wish.change.name in _STATUS:
         editing.set_status(
             session, region, entity, found.slug, _STATUS[wish.change.name], author=me(), now=now,
@@ -1036,7 +1074,7 @@ def export_list(name: str) -> Response:
     if chosen:
         lines = [line for line in lines if line.key in chosen]
     heads = [gettext(column.label) for column in columns]
-    rows = [[line.cells[column.id].text for column in columns] for line in lines]
+    rows = [[line.cells[column.id].words for column in columns] for line in lines]
     title = gettext(kind.title)
     audit.record(
         current_session(), "list.exported", now=current_portal().now(), actor=me(), region=scope().region,
@@ -1103,14 +1141,16 @@ def xlsx_bytes(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 @needs(Permission.SEE_CATALOGUE)
 def archive() -> Response:
-    now = current_portal().now()
-    lines = overview.archived(current_session(), scope())
+    session, now = current_session(), current_portal().now()
+    places = overview.places_taken_away(session, scope(), now=now)
+    lines = sorted([*overview.archived(session, scope()), *places], key=overview.ArchivedLine.order)
     return render(
         "admin/list_archive.html",
         tabs=tabs("archive"),
         lines=[
             (line, short_day(line.archived_at), line.days_left(now), _may_put_back(line)) for line in lines
         ],
+        has_places=bool(places),
         kept_days=editing.ERASED_AFTER.days,
     )
 

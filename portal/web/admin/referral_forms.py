@@ -15,13 +15,14 @@ from portal.referral import actions, queries
 from portal.referral.actions import TEXT_AT_MOST, Counsellor
 from portal.referral.choosing import Desk
 from portal.referral.lifecycle import Move
-from portal.referral.models import Outcome, Referral
+from portal.referral.models import Appointment, Outcome, Referral
 from portal.referral.personal import OWN_WORDS_AT_MOST, Meeting
 from portal.referral.queries import TeamView
 from portal.web.admin.desks import offered_desk
 from portal.web.admin.referral_words import OUTCOMES
 from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.notices import working_channels
 from portal.web.referrals import Referrals
 from portal.web.security import PortalForm
 from portal.web.texts import gettext
@@ -82,6 +83,10 @@ class AppointmentForm(PortalForm):
 
 class CancelForm(PortalForm):
     appointment = StringField()
+
+
+class AttendForm(CancelForm):
+    fits = StringField()
 
 
 class HandoverForm(PortalForm):
@@ -230,6 +235,7 @@ def _message(opened: Opened, form: MessageForm) -> str:
         by=opened.by,
         days=opened.tools.days,
         now=opened.now,
+        working=working_channels(current_portal().settings),
     )
     return gettext("The message is sent.")
 
@@ -253,14 +259,33 @@ def _appointment(opened: Opened, form: AppointmentForm) -> str:
 
 
 def _cancel(opened: Opened, form: CancelForm) -> str:
-    session = current_session()
+    appointment = _chosen(opened, form)
+    actions.cancel_appointment(current_session(), opened.referral, appointment, opened.by, now=opened.now)
+    return gettext("The appointment is cancelled.")
+
+
+def _attend(opened: Opened, form: AttendForm) -> str:
+    if form.fits.data not in ("yes", "no"):
+        raise Incomplete
+    actions.join_appointment(
+        current_session(),
+        opened.referral,
+        _chosen(opened, form),
+        opened.by,
+        organization_id=opened.view.organization_id,
+        fits=form.fits.data == "yes",
+        now=opened.now,
+    )
+    return gettext("Noted. The others see your answer.")
+
+
+def _chosen(opened: Opened, form: CancelForm) -> Appointment:
+    """Raises Incomplete, NotFound."""
     try:
         id_ = UUID(form.appointment.data or "")
     except ValueError:
         raise Incomplete from None
-    appointment = queries.appointment_of(session, opened.referral, id_)
-    actions.cancel_appointment(session, opened.referral, appointment, opened.by, now=opened.now)
-    return gettext("The appointment is cancelled.")
+    return queries.appointment_of(current_session(), opened.referral, id_)
 
 
 def _handover(opened: Opened, form: HandoverForm) -> str:
@@ -338,6 +363,7 @@ DEEDS: Mapping[str, Deed] = {
     "message": Deed(Move.MESSAGE, MessageForm, _message),
     "appointment": Deed(Move.PROPOSE_APPOINTMENT, AppointmentForm, _appointment),
     "cancel": Deed(Move.PROPOSE_APPOINTMENT, CancelForm, _cancel),
+    "attend": Deed(Move.JOIN_APPOINTMENT, AttendForm, _attend),
     "handover": Deed(Move.PROPOSE_HANDOVER, HandoverForm, _handover),
     "joint": Deed(Move.PROPOSE_JOINT, JointForm, _joint),
     "complete": Deed(Move.COMPLETE, CompleteForm, _complete),

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from portal.accounts import audit
 from portal.accounts.models import AuditEvent, Role
-from portal.referral import actions, queries
+from portal.referral import actions, notices, queries
 from portal.referral.actions import Counsellor
 from portal.referral.choosing import Desk
 from portal.referral.errors import NotYourTeam
@@ -41,6 +41,7 @@ from portal.web.admin.rendering import render
 from portal.web.admin.times import moment, short_day
 from portal.web.current import current_portal
 from portal.web.database import current_session
+from portal.web.notices import working_channels
 from portal.web.public.presenting import language_name
 from portal.web.referrals import Referrals
 from portal.web.security import PortalForm
@@ -109,13 +110,13 @@ def offered(opened: Opened) -> frozenset[str]:
         return frozenset()
     possible = moves(Status(referral.status), Actor.COUNSELLOR)
     if not view.responsible:
-        possible &= {Move.MESSAGE}
+        possible &= {Move.MESSAGE, Move.JOIN_APPOINTMENT}
+    else:
+        possible -= {Move.JOIN_APPOINTMENT}
     found = {name for name, deed in DEEDS.items() if deed.move in possible}
     taken = referral.claimed_by not in (None, opened.by.user_id)
     if taken:
         found -= {"accept"}
-    if referral.first_contact_at is not None and referral.alarm_at is None:
-        found -= {"contact"}
     found -= {"release"} if referral.claimed_by is None else {"claim"}
     if Status(referral.status) is Status.REQUESTED:
         # Before it is accepted there is one way to another desk: with the reason why it is not this one.
@@ -205,7 +206,7 @@ def show(
     wrong = {name for name, form in sent.items() if any(field.errors for field in form)}
     record_opening(opened)
     if unread:
-        actions.read_messages(session, referral, organization_id=view.organization_id, now=opened.now)
+        actions.read_by_team(session, referral, view.organization_id, now=opened.now)
     session.commit()
     return render(
         "admin/referral.html",
@@ -241,6 +242,7 @@ def _context(opened: Opened, unread: set[UUID]) -> dict[str, Any]:
             view.organization_id,
             *(one.organization_id for one in view.consents),
             *(one.organization_id for one in appointments),
+            *joint_teams(opened),
         },
         people={
             referral.claimed_by,
@@ -267,6 +269,10 @@ def _context(opened: Opened, unread: set[UUID]) -> dict[str, Any]:
         "requested": short_day(view.consent.given_at if own_only else referral.requested_at),
         "due": "" if own_only or referral.first_contact_at else short_date(referral.due_date),
         "overdue": queries.is_overdue(referral, today=opened.tools.days.today(opened.now)),
+        "silent": not own_only and queries.is_silent(referral),
+        "told": notices.is_told(
+            current_session(), opened.tools.keyring, referral, working_channels(current_portal().settings)
+        ),
         "alarm": moment(referral.alarm_at),
         "claimed": "" if own_only else names.person(referral.claimed_by),
         "mine": referral.claimed_by == opened.by.user_id,
@@ -321,6 +327,8 @@ def _appointment(one: queries.ReadAppointment, names: Names, opened: Opened) -> 
     state = AppointmentState(one.appointment.state)
     words, tag = APPOINTMENTS[state]
     own = one.appointment.organization_id in opened.by.organizations
+    open_ = state in (AppointmentState.PROPOSED, AppointmentState.AGREED)
+    mine = opened.view.organization_id
     return {
         "id": one.appointment.id,
         "start": long_moment(one.meeting.start_at),
@@ -331,11 +339,28 @@ def _appointment(one: queries.ReadAppointment, names: Names, opened: Opened) -> 
         "tag": tag,
         "joint": one.appointment.joint,
         "office": names.organization(one.appointment.organization_id),
-        "over": state in (AppointmentState.DECLINED, AppointmentState.CANCELLED),
+        "over": not open_,
+        "teams": [
+            (names.organization(id_), *_attendance(one.answers.get(id_)))
+            for id_ in (mine, *joint_teams(opened))
+            if one.appointment.joint and open_ and id_ != one.appointment.organization_id
+        ],
+        "attend": one.appointment.joint
+        and open_
+        and mine != one.appointment.organization_id
+        and "attend" in offered(opened),
+        "fits": one.answers.get(mine),
         "cancel": own
-        and state in (AppointmentState.PROPOSED, AppointmentState.AGREED)
+        and open_
         and Move.PROPOSE_APPOINTMENT in moves(Status(opened.referral.status), Actor.COUNSELLOR),
     }
+
+
+def _attendance(fits: bool | None) -> tuple[str, str]:
+    """In words, and the kind of the tag."""
+    if fits is None:
+        return gettext("No answer yet"), "wait"
+    return (gettext("Takes part"), "open") if fits else (gettext("Does not take part"), "bad-tag")
 
 
 def _over(opened: Opened, *, status: int) -> Response:

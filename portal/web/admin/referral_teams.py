@@ -363,7 +363,7 @@ def _page(organization: Organization, form: TeamForm, *, status: int = 200) -> R
 
 # -- figures -----------------------------------------------------------------------------------------------------------
 
-_MEASURES: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
+MEASURES: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
     (
         N_("Requests"),
         (
@@ -401,7 +401,7 @@ def _figures(organization_id: UUID) -> list[tuple[str, list[tuple[str, str]]]]:
 
     return [
         (gettext(title), [(gettext(words), told(measure)) for measure, words in measures])
-        for title, measures in _MEASURES
+        for title, measures in MEASURES
     ]
 
 

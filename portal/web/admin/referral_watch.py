@@ -115,6 +115,8 @@ def _what_is_wrong(referral: Referral) -> list[str]:
             if late
             else gettext("Overdue")
         )
+    if queries.is_silent(referral):
+        found.append(gettext("The team was in contact, but nothing has come from it for a long time."))
     if Status(referral.status) is Status.REJECTED and referral.proposed_organization_id is None:
         found.append(gettext("The team refused and no other desk is known."))
     elif Status(referral.status) is Status.REJECTED and referral.escalation > 1:

@@ -20,7 +20,10 @@ from portal.web.database import current_session
 from portal.web.texts import N_, gettext
 
 PILES: Mapping[Pile, tuple[str, str]] = {
-    Pile.OVERDUE: (N_("Overdue"), N_("The promised day is over, or somebody says that nobody has called.")),
+    Pile.OVERDUE: (
+        N_("Overdue"),
+        N_("The promised day is over, nobody has called, or nothing has come from you for a long time."),
+    ),
     Pile.NEW: (N_("New"), N_("Nobody has answered yet.")),
     Pile.ANSWERED: (N_("It is your turn"), N_("The young person wrote or answered.")),
     Pile.OPEN: (N_("In progress"), ""),
@@ -61,6 +64,7 @@ MOVES: Mapping[Move, str] = {
     Move.MESSAGE: N_("Message written"),
     Move.PROPOSE_APPOINTMENT: N_("Appointment proposed or cancelled"),
     Move.ANSWER_APPOINTMENT: N_("Appointment answered"),
+    Move.JOIN_APPOINTMENT: N_("Appointment answered"),
     Move.PROPOSE_HANDOVER: N_("Another desk proposed"),
     Move.AGREE_HANDOVER: N_("Agreed to the hand-over"),
     Move.DECLINE_HANDOVER: N_("Does not want the other desk"),
@@ -72,6 +76,7 @@ MOVES: Mapping[Move, str] = {
     Move.ALARM: N_("Says that nobody has called"),
     Move.EXPIRE: N_("The consent ran out"),
     Move.ESCALATE: N_("Reminder: overdue"),
+    Move.TAKE_OFFER_BACK: N_("No longer asked about the other desk"),
 }
 _ACTORS: Mapping[Actor, str] = {
     Actor.YOUNG_PERSON: N_("Young person"),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import BooleanField, StringField
+from wtforms import BooleanField, SelectMultipleField, StringField
 
 from portal.accounts.permissions import Permission
 from portal.referral import actions, queries
@@ -139,7 +139,9 @@ def _line(item: InboxItem, names: Names, *, several: bool) -> Line:
         tag="" if ended else tag,
         since=short_day(one.requested_at),
         due="" if ended or item.joint or one.first_contact_at else short_date(one.due_date),
-        overdue=not ended and not item.joint and queries.is_overdue(one, today=today),
+        overdue=not ended
+        and not item.joint
+        and (queries.is_overdue(one, today=today) or queries.is_silent(one)),
         alarm=not ended and one.alarm_at is not None,
         claimed="" if item.joint else names.person(one.claimed_by),
         unread=item.unread,
@@ -240,6 +242,8 @@ def _locked() -> Response:
 
 
 class ConsentForm(PortalForm):
+    line = SelectMultipleField(validate_choice=False, default=sorted(consenting.TICKED_BEFORE))
+    """Keys of what may be passed on."""
     together = BooleanField()
     shown = StringField()
     """What the page showed: another text is shown again before it counts."""
@@ -271,7 +275,7 @@ def _read_together(opened: Opened, asked: Consent | None) -> BaseResponse:
     """Show the text, or take the answer to it. Raises what the action raises."""
     desk = _desk_of(opened, asked)
     assert opened.view.agreed is not None
-    # Whoever comes next learns at most what this team knows.
+    # Whoever comes next learns at most what this team knows, and of that what is ticked.
     agreed = consenting.compose(
         ConsentKind.HANDOVER if asked is None else ConsentKind.JOINT,
         desk,
@@ -289,7 +293,7 @@ def _read_together(opened: Opened, asked: Consent | None) -> BaseResponse:
     if not form.together.data:
         form.together.errors = [gettext("Without this tick nothing is passed on.")]
         return _consent_page(opened, form, agreed, desk, asked, status=422)
-    _record(opened, asked, agreed, desk)
+    _record(opened, asked, consenting.ticked(agreed, form.line.data or ()), desk)
     current_session().commit()
     notify_soon()
     if asked is None:

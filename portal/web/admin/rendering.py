@@ -1,6 +1,6 @@
 """Admin pages: the same renderer and components as in public, with their own frame and style."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -50,6 +50,7 @@ NAVIGATION: list[Entry] = [
     Entry(N_("Case talks"), "admin.case_talks", "lightbulb", Permission.CASE_TALKS, referrals=True),
     Entry(N_("Unanswered"), "admin.referral_watch", "hourglass", Permission.WATCH, referrals=True),
     Entry(N_("Teams"), "admin.referral_teams", "users", Permission.TEAMS, referrals=True),
+    Entry(N_("Numbers"), "admin.statistics", "activity", Permission.STATISTICS),
     Entry(N_("Words"), "admin.search_misses", "search", Permission.EDIT, everywhere=True),
     Entry(N_("Questionnaire"), "admin.clearing", "route", Permission.CLEARING),
     Entry(N_("Settings"), "admin.settings", "settings", Permission.SETTINGS, everywhere=True),
@@ -74,6 +75,8 @@ class NavigationLink:
 class Message:
     kind: str
     text: str
+    ways: Sequence[tuple[str, str]] = ()
+    """Addresses and words of links that go on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class AdminPage:
     """What is needed daily."""
     more: tuple[NavigationLink, ...]
     messages: tuple[Message, ...]
+    typed: tuple[str, ...]
+    """Kept of a form of this page, which the page itself does not fill in again."""
 
 
 def admin_css(portal: "Portal") -> str:
@@ -129,9 +134,12 @@ def admin_policy(renderer: Renderer) -> str:
     )
 
 
-def say(text: str, kind: Literal["good", "info", "wrong"] = "good") -> None:
+def say(
+    text: str, kind: Literal["good", "info", "wrong"] = "good", *, ways: Sequence[tuple[str, str]] = ()
+) -> None:
     """A message on top of the next page."""
-    flash(text, kind)
+    # The cookie keeps plain JSON only: markup would come back as text.
+    flash(cast(Any, (text, ways)) if ways else text, kind)
 
 
 def admin_page() -> AdminPage:
@@ -164,9 +172,18 @@ def admin_page() -> AdminPage:
         navigation=navigation[:DAILY],
         more=navigation[DAILY:],
         messages=tuple(
-            Message(*message) for message in cast(Any, get_flashed_messages(with_categories=True))
+            Message(kind, said) if isinstance(said, str) else Message(kind, *said)
+            for kind, said in cast(Any, get_flashed_messages(with_categories=True))
         ),
+        typed=tuple(guard.typed_and_not_shown()),
     )
+
+
+def area_of(path: str) -> str:
+    """What the navigation calls the part of the admin pages that an address belongs to."""
+    parts = [(url_for(entry.endpoint), entry.label) for entry in NAVIGATION]
+    fitting = [(len(url), label) for url, label in parts if _is_current(path, url)]
+    return gettext(max(fitting)[1]) if fitting else path
 
 
 def _may_go(user: guard.SignedIn, entry: Entry) -> bool:

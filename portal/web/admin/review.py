@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.accounts import audit
+from portal.accounts import audit, forms
 from portal.accounts.models import User
 from portal.accounts.permissions import Permission
 from portal.catalogue import editing, proposals
@@ -18,7 +18,7 @@ from portal.catalogue.proposals import AlreadyDecided
 from portal.web.admin import differences, losing
 from portal.web.admin.editing import readable
 from portal.web.admin.editing.wording import label, problem_words
-from portal.web.admin.guard import may_for_organization, me, needs
+from portal.web.admin.guard import may_for_organization, me, needs, typed_before
 from portal.web.admin.letters import Letters
 from portal.web.admin.lists import reason
 from portal.web.admin.rendering import render, say
@@ -260,6 +260,7 @@ def _decided(proposal: Proposal, state: str, comment: str, **details: Any) -> Ba
         entity_id=proposal.entity_id, entity_name=name, wish=wish_of(proposal), **details,
     )  # fmt: skip
     written = _tell_author(proposal, name, comment)
+    forms.discard(session, me().user.id, request.path)
     session.commit()
     if written:
         letters: Letters = current_app.extensions["letters"]
@@ -352,6 +353,6 @@ def _page(
         choosable=current is not None,
         may_publish=wish == "create" and proposal.record.get("status") == "draft",
         problems=problems or [],
-        comment=request.form.get("comment", ""),
+        comment=(typed_before() or request.form).get("comment", ""),
         publish=request.form.get("publish") == "yes" or not posted,
     )

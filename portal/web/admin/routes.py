@@ -30,6 +30,7 @@ from portal.web.admin import (
     settings,
     signing_in,
     slip_entry,
+    statistics,
     translations,
     words,
 )
@@ -49,6 +50,7 @@ MODULES = (
     review,
     history,
     funding,
+    statistics,
     audit_log,
     translations,
     exchange,

@@ -164,5 +164,5 @@ def decide_miss() -> BaseResponse:
 
 
 def _word_language(language: str) -> str:
-    """Of the word lists; what is searched for on a page in another language counts as German."""
+    """Of the word lists; what is searched for on a page in a language without any counts as German."""
     return language if language in LANGUAGES else "de"

@@ -93,6 +93,8 @@
   });
 
   // Place and word suggestions: a combobox after ARIA 1.2 over options made by the server.
+  let pressed = false;
+  for (const type of ["mousedown", "mouseup"]) addEventListener(type, () => { pressed = type === "mousedown"; }, true);
   all("[data-suggest]").forEach((input, number) => {
     const list = doc.createElement("ul");
     list.id = "list" + number;
@@ -167,7 +169,9 @@
     });
     list.addEventListener("mousedown", event => event.preventDefault());
     list.addEventListener("click", event => { const option = event.target.closest("[role=option]"); if (option) take(option); });
-    input.addEventListener("blur", () => open(false));
+    // A closing list lets the page move up. While something is pressed it stays, or the tap would miss what it began on.
+    const left = () => { if (doc.activeElement !== input) open(false); };
+    input.addEventListener("blur", () => pressed ? addEventListener("mouseup", () => setTimeout(left), { once: true }) : left());
   });
 
   // Hand on: the phone's own sheet, else the clipboard.
@@ -290,7 +294,7 @@
     button.onclick = bring;
     const back = one("main > .back");
     if (back) return back.append(button);
-    let place = one("main > .langs") || head;
+    let place = one("#languages ~ .btn") || one("main > .langs") || head;
     while (place.parentNode.id !== "main") place = place.parentNode;
     place.after(row);
   };

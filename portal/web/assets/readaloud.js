@@ -35,7 +35,7 @@
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const parent = node.parentElement;
       if (!node.data.trim() && !parts.length) continue;
-      if (parent.closest("[aria-hidden=true],script,style,textarea,option,.hello,.langs,#read") || !seen(parent)) continue;
+      if (parent.closest("[aria-hidden=true],script,style,textarea,option,.langs,#read") || !seen(parent)) continue;
       const its = parent.closest(BLOCKS), tag = parent.closest("[lang]").lang;
       // A wrong voice makes a riddle of a foreign passage: better none.
       if (!voice(tag)) continue;

@@ -4,7 +4,8 @@ The start page leads to an explanation in German Sign Language and to one in Lei
 to find one's way, and what the accessibility statement says. The statement itself carries the state of the tests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ _TESTS: Mapping[tested.Name, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One kind of test, and no more than it looked at: not every kind is run in every language."""
+
+    label: str
+    open: int
+    tool: str
+    views: str
+    languages: str
+
+
 def register(bp: Blueprint) -> None:
     bp.add_url_rule("/sign-language-video", "sign_language_video", sign_language_video)
 
@@ -58,13 +70,28 @@ def statement() -> dict[str, Any]:
     """The state of the tests in the words of the page."""
     portal = current_portal()
     run = tested.last_run()
-    names = [portal.languages[code].autonym if code in portal.languages else code for code in run.languages]
+    locale = current_language().locale
+
+    def names(codes: Iterable[str]) -> str:
+        return listing(
+            [portal.languages[code].autonym if code in portal.languages else code for code in codes]
+        )
+
     return {
         "tested_on": day(run.at.astimezone(portal.timezone).date()),
-        "views": format_decimal(run.views, locale=current_language().locale),
-        "in_languages": listing(names),
+        "views": format_decimal(run.views, locale=locale),
+        "in_languages": names(run.languages),
         "findings": run.findings,
-        "tests": [(_(_TESTS[test.name]), len(test.findings), test.tool) for test in run.tests],
+        "tests": [
+            Tested(
+                _(_TESTS[test.name]),
+                len(test.findings),
+                test.tool,
+                format_decimal(test.views, locale=locale),
+                names(test.languages),
+            )
+            for test in run.tests
+        ],
     }
 
 

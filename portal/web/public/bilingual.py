@@ -18,6 +18,7 @@ from portal.web.public.views import (
     Bit,
     ContactCard,
     Fact,
+    OfferPage,
     Opening,
     OrganizationPage,
     Pair,
@@ -37,7 +38,6 @@ HELPS = N_("This is what they do for you")
 HELPS_FORMAL = N_("This is what they do")
 HOW_TO_START = N_("How to start")
 COSTS = N_("What it costs")
-HOURS = N_("Opening hours")
 BROUGHT = N_("I have brought:")
 AT_THE_COUNTER = (
     N_("I would like an appointment, please."),
@@ -138,26 +138,31 @@ def two_card(
     )
 
 
-def opening_hours(own: Site | None, german: Site | None) -> TwoCard | None:
+def opening_hours(own: Sequence[Opening], german: Sequence[Opening]) -> TwoCard | None:
     """A card of their own: with them the first one would not fit on a postcard any more."""
-    hours = week(own.openings, german.openings) if own and german else ()
-    return TwoCard(label(HOURS), hours=hours) if hours else None
+    for one, other in zip(own, german, strict=True):
+        if hours := week(one, other):
+            return TwoCard(pair(one.label, other.label), hours=hours)
+    return None
 
 
-def week(own: Sequence[Opening], german: Sequence[Opening]) -> tuple[tuple[Pair, Pair], ...]:
-    """Days and times of the first table that is known. "Open now" would be wrong on paper."""
-    for one, other in zip(own, german, strict=False):
-        if one.week and len(one.week) == len(other.week):
-            with in_german():
-                closed = _("closed")
-            return tuple(
-                (day, times)
-                for (own_day, own_times), (german_day, german_times) in zip(one.week, other.week, strict=True)
-                if german_times != closed
-                and (day := pair(own_day, german_day))
-                and (times := pair(own_times, german_times))
-            )
-    return ()
+def all_openings(page: OfferPage | OrganizationPage) -> tuple[Opening, ...]:
+    """Those of the one house, then the service's own."""
+    own = page.openings if isinstance(page, OfferPage) else ()
+    return (*(page.site.openings if page.site else ()), *own)
+
+
+def week(own: Opening, german: Opening) -> tuple[tuple[Pair, Pair], ...]:
+    """Days and times. "Open now" would be wrong on paper."""
+    with in_german():
+        closed = _("closed")
+    return tuple(
+        (day, times)
+        for (own_day, own_times), (german_day, german_times) in zip(own.week, german.week, strict=True)
+        if german_times != closed
+        and (day := pair(own_day, german_day))
+        and (times := pair(own_times, german_times))
+    )
 
 
 def contact(own: ContactCard, german: ContactCard, *, formal: bool, first: bool) -> TwoCard:
@@ -228,7 +233,7 @@ def from_answers(kind: str | None) -> Any:
             brought = lines(one.bring, other.bring, BROUGHT)
             if one.steps:
                 cards.append(two_card(label(STEPS), facts=(lines(one.steps, other.steps),)))
-            cards.append(opening_hours(one.site, other.site))
+            cards.append(opening_hours(one.openings, other.openings))
         if kind is not None:
             break
     if not cards:
@@ -259,7 +264,7 @@ def offer_both(slug: str) -> Response:
         ),
         two_card(label(SAY), facts=(Fact((said,), quoted=True),)) if said else None,
         two_card(label(STEPS_THERE), facts=(lines(own.steps, german.steps),)) if own.steps else None,
-        opening_hours(own.site, german.site),
+        opening_hours(all_openings(own), all_openings(german)),
     ]
     brought = lines(own.bring, german.bring, BROUGHT)
     return page(cards, brought, addresses.offer(slug), keep=True)
@@ -269,7 +274,7 @@ def organization_both(slug: str) -> Response:
     own = offers.organization_page(slug)
     with in_german():
         german = offers.organization_page(slug)
-    cards = [organization_card(own, german), opening_hours(own.site, german.site)]
+    cards = [organization_card(own, german), opening_hours(all_openings(own), all_openings(german))]
     return page(cards, None, addresses.organization(slug), keep=True)
 
 

@@ -215,9 +215,9 @@ def read_place(
             return found.places[0].ags, None, None
         if found.status == "outside":
             return "outside", None, None
+        if "outside" in chosen:
+            return "outside", None, None
         if found.status == "choose":
-            if "outside" in chosen:
-                return "outside", None, None
             return None, _("There are several places like that. Which one do you mean?"), found
         return None, _("We do not know this place. Check how it is written, or choose another answer."), found
     for value in chosen:
@@ -242,21 +242,27 @@ def question_page(
     options = question.options(audience)
     previous = path.previous(question.id)
     place_choices: tuple[Choice, ...] = ()
+    elsewhere: Choice | None = None
     if question.type == PLACE:
         options = tuple(option for option in options if option.id != "inside")
         if not place_text and chosen and chosen[0].isdigit():
             place = portal.catalogue.places.by_ags(chosen[0])
             place_text = place.name if place else ""
-        if found and found.places:
-            known = (Choice(place.ags, place.label, checked=place.ags in chosen) for place in found.places)
+        if found:
+            # One of the fixed answers too, but now most likely the one that is looked for.
+            options = tuple(option for option in options if option.id != "outside")
             elsewhere = Choice("outside", _("Another place, not in %(region)s", region=portal.region.name))
+        if found and elsewhere and found.places:
+            known = (Choice(place.ags, place.label, checked=place.ags in chosen) for place in found.places)
             place_choices = (*known, elsewhere)
     texts = questionnaire_text
     # The list of answers may come out of the kept parts; what it says is on the page all the same.
     note_questionnaire(
         *(text for option in options for text in (option.text(audience), option.hint(audience)))
     )
-    field_id = "place" if question.type == PLACE else "answer"
+    errors = [ErrorLine(PLACE if question.type == PLACE else "answer", error)] if error else []
+    if elsewhere and not place_choices:
+        errors.append(ErrorLine("elsewhere", elsewhere.label))
     return render(
         "public/question.html",
         status=status,
@@ -270,7 +276,7 @@ def question_page(
         formal=audience in FORMAL,
         kind=question.type,
         choices=choices_html(question, options, audience, chosen),
-        errors=(ErrorLine(field_id, error),) if error else (),
+        errors=tuple(errors),
         back_url=addresses.question(previous.id) if previous else addresses.start(),
         remaining=path.remaining if path.next and path.next.id == question.id else path.remaining + 1,
         acknowledgement=acknowledgement(question, path),
@@ -278,6 +284,7 @@ def question_page(
         action=addresses.question(question.id),
         place_text=place_text,
         place_choices=place_choices,
+        elsewhere=elsewhere,
         suggest_url=addresses.place_suggestions(),
         said=said_links(path),
         number=1 + sum(step.question.position < question.position for step in path.steps),
@@ -297,7 +304,9 @@ def choices_html(question: Question, options: tuple[Option, ...], audience: str,
 
     if any(option.id in chosen for option in options):
         return Markup(make())  # noqa: S704 (our own template, escaped)
-    return renderer.fragments.keep(("choices", lang, question.id, audience, portal.catalogue.revision), make)
+    return renderer.fragments.keep(
+        ("choices", lang, question.id, audience, len(options), portal.catalogue.revision), make
+    )
 
 
 def choice(option: Option, audience: str, chosen: Any) -> Choice:

@@ -20,10 +20,9 @@ from werkzeug.exceptions import NotFound
 from wtforms import SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import Length
 
-from portal.catalogue.matching import desks
 from portal.catalogue.queries import ServiceView
 from portal.referral import actions, choosing, codes, errors, queries
-from portal.referral.choosing import Availability, Choice, Desk
+from portal.referral.choosing import Availability, Desk
 from portal.referral.lifecycle import MoveNotAllowed
 from portal.referral.models import Channel, ConsentKind, GivenHow, Referral, Status
 from portal.referral.personal import OWN_WORDS_AT_MOST, Agreed, Person
@@ -195,31 +194,46 @@ def today() -> date:
     return presenting.local_now().date()
 
 
-def candidates(session: Session, service: ServiceView) -> list[Desk]:
-    """The desk that was wished for, its stand-in, then those of the same kind that are nearest and speak the language."""
-    wished = Desk(service.id, service.organization.id)
-    instead = choosing.stand_in(session, wished, today=today())
-    place = check.place_of(check.stored_answers())
-    near = [
-        Desk(desk.service.id, desk.service.organization.id)
-        for kind in service.contact_kinds[:1]
-        for desk in desks(current_portal().catalogue, kind, place=place)
-    ]
-    others = choosing.by_language(session, near, current_language().code)
-    return [wished, *([instead] if instead else []), *others]
+def desk_of(service: ServiceView) -> Desk:
+    return Desk(service.id, service.organization.id)
 
 
-def choose(session: Session, service: ServiceView) -> Choice | None:
-    return choosing.choose(
-        session, candidates(session, service), language=current_language().code, today=today()
+def choose(session: Session, service: ServiceView) -> Desk | None:
+    """The desk that was wished for, or who can help instead."""
+    fitting = choosing.candidates(
+        session,
+        current_portal().catalogue,
+        desk_of(service),
+        place=check.place_of(check.stored_answers()),
+        language=current_language().code,
+        today=today(),
     )
+    return choosing.choose(session, fitting, today=today())
 
 
-def instead_of(choice: Choice, service: ServiceView) -> str:
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Whether the team speaks the language, and an equally fitting one that does where this one does not."""
+
+    there: bool
+    elsewhere: ServiceView | None = None
+
+
+def spoken(service: ServiceView, language: str) -> Spoken:
+    catalogue, desk = current_portal().catalogue, desk_of(service)
+    with current_portal().store.sessions() as session:
+        if choosing.that_speak(session, [desk], language):
+            return Spoken(there=True)
+        same = choosing.same_kind(catalogue, desk, place=check.place_of(check.stored_answers()))
+        found = choosing.choose(session, choosing.that_speak(session, same, language), today=today())
+    return Spoken(there=False, elsewhere=service_of(found) if found else None)
+
+
+def instead_of(desk: Desk, service: ServiceView) -> str:
     """What to say when another desk is asked than the one that was wished for."""
-    if choice.desk.organization_id == service.organization.id:
+    if desk.organization_id == service.organization.id:
         return ""
-    office, _offer = consenting.desk_name(choice.desk, current_language().code)
+    office, _offer = consenting.desk_name(desk, current_language().code)
     wished = presenting.organization_name(service.organization).text
     return _(
         "%(wished)s has no free place right now. %(office)s can help you instead.",
@@ -285,7 +299,7 @@ def reach() -> Response:
         choice = choose(session, service)
     if choice is None:
         return nobody(service)
-    return reach_page(service_of(choice.desk), person, referral, notice=instead_of(choice, service))
+    return reach_page(service_of(choice), person, referral, notice=instead_of(choice, service))
 
 
 def reach_page(
@@ -309,6 +323,10 @@ def reach_page(
     also = typed.also.data or [] if typed else [name for name, ticked in flags.items() if ticked]
     own = current_language().code
     speaks = (typed.speaks.data if typed else person.speaks) or own.partition("-")[0]
+    language = spoken(service, speaks)
+    if not language.there and typed is None and referral is None:
+        also = ["interpreter", *also]
+    prepared = referral is not None and referral.prepared_by is not None
     return render(
         "public/contact_me_reach.html",
         status=status,
@@ -321,8 +339,11 @@ def reach_page(
         office=presenting.organization_name(service.organization),
         offer=presenting.quiet(service.text("name", own)),
         notice=notice,
+        speaks=language.there,
+        # What was prepared goes to the desk it was prepared for.
+        speaking=other_desk(language.elsewhere) if language.elsewhere and not prepared else None,
         measured=measured_sentence(service.organization.id),
-        prepared=referral is not None and referral.prepared_by is not None,
+        prepared=prepared,
         errors=tuple(problems),
         wrong={problem.anchor: problem.text for problem in problems},
         ask_age=known_age() not in OLDER_BANDS,
@@ -352,6 +373,11 @@ def reach_page(
             )
         ),
     )
+
+
+def other_desk(service: ServiceView) -> tuple[str, views.Bit]:
+    """The address of the same page for it, and the name of its office."""
+    return f"{page_url()}?desk={service.slug}", presenting.organization_name(service.organization)
 
 
 def take_reach() -> Response:
@@ -461,7 +487,7 @@ def read_mail(text: str) -> str | None:
 
 def keep(session: Session, draft: Draft | None, service: ServiceView, person: Person) -> None:
     portal, referrals = current_portal(), referrals_or_404()
-    desk = Desk(service.id, service.organization.id)
+    desk = desk_of(service)
     try:
         if draft is None:
             referral, token = actions.begin(
@@ -579,7 +605,7 @@ def offer_consent(draft: Draft, *, notice: str = "", status: int = 200) -> Respo
         if choice is None:
             return nobody(service)
         notice = instead_of(choice, service) or notice
-        actions.redirect_draft(draft.session, draft.referral, choice.desk)
+        actions.redirect_draft(draft.session, draft.referral, choice)
         draft.session.commit()
     agreed = composed(draft)
     same = agreed.statement == agreed.statement_de

@@ -20,7 +20,7 @@ from sqlmodel import Session
 from werkzeug.exceptions import NotFound as NoSuchPage
 from werkzeug.exceptions import ServiceUnavailable
 
-from portal.referral import actions, codes, errors, queries
+from portal.referral import actions, codes, errors, queries, silence
 from portal.referral.lifecycle import MoveNotAllowed
 from portal.referral.models import Actor, AppointmentState, Referral, Status
 from portal.referral.sealing import Erased, SealingError
@@ -208,7 +208,7 @@ def page(
     told: tuple[str, frozenset[str]] | None = None,
     status: int = 200,
 ) -> Response:
-    """`told`: which lines were left ticked for which question, when it has to be shown again."""
+    """`told`: which lines were ticked for which question, when it has to be shown again."""
     referrals = referrals_or_404()
     with readable():
         shown = mine_page.shown(session, referrals, referral, typed=dict(typed or {}))
@@ -229,9 +229,17 @@ def page(
         longest=actions.TEXT_AT_MOST,
     )
     if shown.fresh:
-        actions.read_messages(session, referral, organization_id=None, now=current_portal().now())
-        session.commit()
+        _read(session, referrals, referral)
     return response
+
+
+def _read(session: Session, referrals: Referrals, referral: Referral) -> None:
+    try:
+        actions.read_by_person(session, referral, days=referrals.days, now=current_portal().now())
+        session.commit()
+    except errors.Changed:
+        # Somebody acted in this very moment: the messages stay new until the next look.
+        session.rollback()
 
 
 @contextmanager
@@ -384,7 +392,7 @@ def _handover(session: Session, referrals: Referrals, referral: Referral) -> str
         session,
         referrals.keyring,
         referral,
-        mine_page.ticked(asked.agreed, request.form.getlist("line")),
+        consenting.ticked(asked.agreed, request.form.getlist("line")),
         text_version=consenting.TEXT_VERSION,
         days=referrals.days,
         now=now,
@@ -402,7 +410,7 @@ def _joint(session: Session, referrals: Referrals, referral: Referral) -> str:
     agreed = None
     if request.form.get("answer") == "yes":
         asked = _as_shown(session, referrals, referral, str(consent.id))
-        agreed = mine_page.ticked(asked.agreed, request.form.getlist("line"))
+        agreed = consenting.ticked(asked.agreed, request.form.getlist("line"))
         consent.language = current_language().code
     actions.agree_joint(
         session,
@@ -447,9 +455,12 @@ def _appointment(session: Session, referrals: Referrals, referral: Referral) -> 
 
 
 def _alarm(session: Session, referrals: Referrals, referral: Referral) -> str:
-    if referral.first_contact_at is not None:
+    now = current_portal().now()
+    if referral.first_contact_at is not None and not silence.is_silent(
+        session, referrals.keyring, referral, days=referrals.days, now=now
+    ):
         raise errors.Changed
-    actions.alarm(session, referral, now=current_portal().now())
+    actions.alarm(session, referral, now=now)
     return "sent"
 
 

@@ -1,6 +1,6 @@
 """What the private page of a referral shows: plain values in the reader's language, most urgent first."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from portal.catalogue.models import Organization
 from portal.catalogue.queries import ServiceView
-from portal.referral import actions, queries
+from portal.referral import actions, choosing, queries, silence
 from portal.referral.choosing import Desk
 from portal.referral.lifecycle import LIVE, Move, moves
 from portal.referral.models import (
@@ -88,11 +88,11 @@ class Asked:
     by_system: bool = False
     """The team turned full or away; nobody wrote a reason."""
     reason: str = field(default="", repr=False)
-    told: frozenset[str] | None = None
-    """Keys of the lines that were left ticked; None: all."""
+    told: frozenset[str] = consenting.TICKED_BEFORE
+    """Keys of the lines that are ticked."""
 
     def is_told(self, key: str) -> bool:
-        return self.told is None or key in self.told
+        return key in self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ class Meeting:
     office: Bit
     joint: bool
     over: bool
+    others: tuple[tuple[Bit, bool | None], ...]
+    """The other offices of a joint one, and whether they come; None: no answer yet."""
 
     @property
     def cancelled(self) -> bool:
@@ -165,6 +167,8 @@ class Shown:
     measured: str
     """How quickly that team really answers, where enough cases say so."""
     late: bool
+    paused: bool
+    """The team turned full or away before it answered."""
     others: tuple[Office, ...]
     """Who else helps, when it takes too long or nobody is found."""
     reason: str = field(repr=False)
@@ -200,9 +204,13 @@ def shown(
     may = moves(status, Actor.YOUNG_PERSON)
     names = _Names(session)
     waits = status in LIVE and referral.first_contact_at is None
-    late = queries.is_overdue(referral, today=referrals.days.today(now))
+    silent = silence.is_silent(session, referrals.keyring, referral, days=referrals.days, now=now)
+    late = silent or queries.is_overdue(referral, today=referrals.days.today(now))
+    paused = status is Status.REQUESTED and not choosing.can_answer(
+        session, referral, today=referrals.days.today(now)
+    )
     asked = open_questions(session, referrals, referral, view)
-    meetings = [_meeting(one, names, now) for one in view.appointments]
+    meetings = [_meeting(one, view, names, now) for one in view.appointments]
     threads = tuple(_threads(view, names, now, open_=Move.MESSAGE in may, typed=typed))
     return Shown(
         status=status,
@@ -211,8 +219,11 @@ def shown(
         measured=measured_sentence(referral.organization_id) if waits else "",
         due=day(referral.due_date) if waits and referral.due_date and status is not Status.REJECTED else None,
         late=late,
+        paused=paused,
         # A better desk that waits for their word is the one thing to decide.
-        others=_others(referral) if late or (status is Status.REJECTED and not asked) else (),
+        others=_others(referral, asked)
+        if late or ((paused or status is Status.REJECTED) and not asked)
+        else (),
         reason=_reason(view) if status is Status.REJECTED and not asked else "",
         asked=tuple(asked),
         proposed=tuple(
@@ -229,7 +240,7 @@ def shown(
         fresh=sum(said.fresh for thread in threads for said in thread.messages),
         # Rejected with a better desk, it is their own answer that is waited for.
         may_alarm=Move.ALARM in may
-        and waits
+        and (waits or silent)
         and referral.alarm_at is None
         and not (status is Status.REJECTED and asked),
         alarmed=referral.alarm_at is not None,
@@ -364,10 +375,11 @@ def _card(service: ServiceView) -> Office:
     )
 
 
-def _others(referral: Referral) -> tuple[Office, ...]:
-    """The clearing desk, unless it is the one that lets wait."""
+def _others(referral: Referral, asked: Iterable[Asked]) -> tuple[Office, ...]:
+    """The clearing desk, unless it is the one that lets wait, or that may take over."""
     desks = current_portal().catalogue.desks.get("clearing", ())
-    others = [service for service in desks if service.organization.id != referral.organization_id]
+    named = {referral.organization_id, *(question.desk.organization_id for question in asked)}
+    others = [service for service in desks if service.organization.id not in named]
     return tuple(_card(service) for service in others[:1])
 
 
@@ -396,7 +408,7 @@ class _Names:
 # -- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def _meeting(one: ReadAppointment, names: _Names, now: datetime) -> Meeting:
+def _meeting(one: ReadAppointment, view: PersonView, names: _Names, now: datetime) -> Meeting:
     start = _local(one.meeting.start_at)
     end = start + timedelta(minutes=one.meeting.minutes)
     date_words = format_date(start, "full", locale=current_language().locale)
@@ -410,6 +422,13 @@ def _meeting(one: ReadAppointment, names: _Names, now: datetime) -> Meeting:
         names[one.appointment.organization_id],
         one.appointment.joint,
         end < now,
+        tuple(
+            (names[consent.organization_id], one.answers.get(consent.organization_id))
+            for consent, _agreed in view.consents
+            if one.appointment.joint
+            and queries.is_live(consent, now=now)
+            and consent.organization_id != one.appointment.organization_id
+        ),
     )
 
 
@@ -477,8 +496,3 @@ def _local(moment: datetime) -> datetime:
 def _moment(at: datetime) -> str:
     local = _local(at)
     return f"{day(local.date())} · {clock(local)}"
-
-
-def ticked(agreed: Agreed, keys: Collection[str]) -> Agreed:
-    """The same words for fewer lines."""
-    return agreed.model_copy(update={"lines": tuple(line for line in agreed.lines if line.key in keys)})

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, NotFound
 
 from portal.catalogue import hours
-from portal.catalogue.matching import fitting_offers, resolve
+from portal.catalogue.matching import FIRST_DESK, fitting_offers, resolve
 from portal.catalogue.places import normalise
 from portal.catalogue.queries import OrganizationView, ServiceView
 from portal.catalogue.search.analysis import STOP_WORDS
@@ -45,7 +45,7 @@ from portal.web.public.views import (
     OrganizationPage,
     SearchPage,
 )
-from portal.web.responses import NO_STORE, PRIVATE, render, wants_fragment
+from portal.web.responses import NO_STORE, PRIVATE, packed, render, wants_fragment
 from portal.web.sorting import by_name
 from portal.web.texts import N_, listing, questionnaire_text
 from portal.web.texts import gettext as _
@@ -59,8 +59,6 @@ LISTS = {
 }
 """Form field → taxonomy and label, for filters whose values are taxonomy terms."""
 RADII = (5, 10, 20, 40)
-FIRST_DESK = "clearing"
-"""The kind of contact that helps whoever does not know where to go."""
 STOOD = "X-Stood"
 """Sent by the script with a search that somebody finished: with Enter, or by leaving it as it is for a while."""
 YEARS = {
@@ -270,7 +268,7 @@ def offers() -> Response:
             language=g.lang,
             filters=filters,
             # Where no words are to be matched, the nearest is the best.
-            sort="distance" if near and (asked.sort == "distance" or not asked.q) else "relevance",
+            sort="distance" if asked.sort == "distance" or (near and not asked.q) else "relevance",
             limit=asked.show,
             near=near,
             age_from_text=asked.read_text,
@@ -377,6 +375,8 @@ def search_page(
 ) -> SearchPage:
     portal = current_portal()
     understood = results.understood
+    if place is None and asked.read_text:
+        place = understood.place
     services = {s.id: s for s in portal.catalogue.services([hit.id for hit in results.hits])}
     cards = []
     for hit in results.hits:
@@ -488,11 +488,16 @@ def chips(asked: Asked, results: SearchResults) -> tuple[Link, ...]:
     understood = results.understood
     found = []
     if asked.read_text and understood.age is not None and asked.age is None:
-        found.append(Link(_("%(age)s years old", age=understood.age), asked.url(q=understood.rest)))
+        found.append(
+            Link(_("%(age)s years old", age=understood.age), asked.url(q=understood.rest_without_age))
+        )
     if asked.read_text and understood.place and not asked.place:
         place = current_portal().catalogue.places.by_ags(understood.place)
         found.append(
-            Link(_("near %(place)s", place=place.name if place else ""), asked.url(q=understood.rest))
+            Link(
+                _("near %(place)s", place=place.name if place else ""),
+                asked.url(q=understood.rest_without_place),
+            )
         )
     for name, (taxonomy, _label) in {**LISTS, "kind": ("contact_kinds", "")}.items():
         found += [
@@ -674,16 +679,21 @@ def offer_calendar(slug: str) -> Response:
     """The next office hour as an appointment reminder (RFC 5545). Made from public data, kept nowhere."""
     service = offer_or_404(slug)
     portal = current_portal()
-    slot = presenting.next_slot(service)
-    if slot is None:
+    found = presenting.next_slot(service)
+    if found is None:
         raise NotFound
+    slot, channel = found
     location = presenting.only_house(service)
+    name = presenting.words(service, "name")
+    remote = channel in presenting.REMOTE
     body = office_hour(
         uid=f"{service.id}-{slot.start:%Y%m%dT%H%M}@anlauf",
         stamp=portal.now(),
         start=slot.start,
         end=slot.end,
-        title=_("Open: %(name)s", name=presenting.words(service, "name")),
+        title=f"{_(presenting.CHANNEL_LABELS[channel])}: {name}"
+        if remote
+        else _("Open: %(name)s", name=name),
         description="\n".join(
             part
             for part in (
@@ -693,7 +703,7 @@ def offer_calendar(slug: str) -> Response:
             )
             if part
         ),
-        place=", ".join(presenting.site(location).address) if location else "",
+        place=", ".join(presenting.site(location).address) if location and not remote else "",
         alarm=timedelta(hours=2),
     )
     response = Response(unmarked(body.decode()), content_type="text/calendar; charset=utf-8")
@@ -706,9 +716,9 @@ def offer_qr(slug: str) -> Response:
     """The address of the offer's page, to be read by another phone."""
     service = offer_or_404(slug)
     base = current_portal().settings.base_url or request.url_root.rstrip("/")
-    response = Response(qr_svg(base + addresses.offer(service.slug)), content_type="image/svg+xml")
+    response = packed("image/svg+xml", {"": qr_svg(base + addresses.offer(service.slug))})
     response.headers["Cache-Control"] = "public, max-age=3600"
-    response.headers["Vary"] = "Host"
+    response.vary.add("Host")
     return response
 
 
@@ -762,8 +772,12 @@ class Suggested:
 def place_suggestions() -> Response:
     """Options for the place field; part of a page, never a page of its own."""
     text = request.args.get("q", request.args.get("place", ""))[:120]
-    found = current_portal().catalogue.places.suggest(text, limit=6)
-    return suggestions(Suggested(option.label, Bit(option.label)) for option in found)
+    portal = current_portal()
+    places = portal.catalogue.places
+    hint = _("Not in this county: %(region)s", region=portal.region.name)
+    here = [Suggested(option.label, Bit(option.label)) for option in places.suggest(text, limit=6)]
+    elsewhere = [Suggested(name, Bit(name), hint) for name in places.suggest_outside(text)]
+    return suggestions([*here, *elsewhere][:6])
 
 
 def offer_suggestions() -> Response:

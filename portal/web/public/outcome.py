@@ -24,6 +24,8 @@ URGENCY = {
     "today": N_("Best still today"),
     "days": N_("Best within the next days"),
 }
+HELPLINE = "hilfetelefon"
+"""Of the `organization_kinds`."""
 AGE_OF_BAND = {
     "under_15": 14,
     "age_15_17": 16,
@@ -266,6 +268,9 @@ def facts_of(need: Need, found: Desk, *, place: str | None, formal: bool) -> Con
         why=questionnaire_text(need.reason),
         helps_with=helps_with(shown, elsewhere=elsewhere, formal=formal, name=name.text),
         opening=presenting.first_opening(service, found.location),
+        openings=presenting.openings(
+            presenting.schedules_there(service, None if elsewhere else found.location)
+        ),
         phones=phones,
         write=f"mailto:{email}" if email else None,
         website=website,
@@ -305,8 +310,13 @@ def _lang() -> str:
 
 
 def office(service: ServiceView, organization: Bit, kind_name: Bit) -> Bit:
-    """The organization behind the desk, with the service's own name when that says something new."""
+    """The organization behind the desk, with the service's own name when that says something new.
+
+    An organization that is a helpline itself would say no more, and may be named after only some of those it is for.
+    """
     name = presenting.quiet(service.text("name", _lang()))
+    if service.organization.kind == HELPLINE:
+        return name
     own, behind = set(significant(name.text)), set(significant(organization.text))
     if own <= behind | set(significant(kind_name.text)):
         return organization

@@ -24,7 +24,7 @@ from portal.catalogue.queries import (
 )
 from portal.web import provenance
 from portal.web.current import current_language, current_portal
-from portal.web.languages import Review, ReviewStatus, german, locale_of
+from portal.web.languages import Review, ReviewStatus, german
 from portal.web.provenance import Shown
 from portal.web.public import addresses
 from portal.web.public.views import (
@@ -44,10 +44,13 @@ from portal.web.texts import gettext as _
 
 CHANNEL_LABELS = {
     "visit": N_("Opening hours"),
+    "consultation": N_("Consultation hours"),
     "phone": N_("On the phone"),
     "chat": N_("In the chat"),
-    "consultation": N_("Consultation hours"),
 }
+"""The hours of the first one that is known decide whether to go or call now."""
+REMOTE = ("phone", "chat")
+"""In these hours nobody need be at the door."""
 FREE_PREFIXES = ("0800", "00800", "116", "112", "110")
 
 
@@ -142,10 +145,9 @@ def phone_links(phones: Iterable[PhoneView]) -> tuple[PhoneLink, ...]:
     return tuple(seen.values())
 
 
-def opening(
-    schedules: Sequence[ScheduleView], *, label: str | None = None, week: bool = False
-) -> Opening | None:
-    """Open or not, in words; None when no hours are known."""
+def opening(schedules: Sequence[ScheduleView], channel: str, *, week: bool = False) -> Opening | None:
+    """Open or not on one channel, in words; None when no hours are known."""
+    schedules = [schedule for schedule in schedules if schedule.channel == channel]
     if not schedules:
         return None
     portal = current_portal()
@@ -168,7 +170,14 @@ def opening(
     if status.state == "unknown" and status.comment:
         notes.append(in_german(status.comment))
     table = week_table(texts) if week and status.state != "always" and hours.is_weekly(texts) else ()
-    return Opening(status.state, state_words, table, label, "; ".join(dict.fromkeys(notes)) or None)
+    return Opening(
+        status.state,
+        state_words,
+        table,
+        _(CHANNEL_LABELS[channel]),
+        "; ".join(dict.fromkeys(notes)) or None,
+        visit=channel == "visit",
+    )
 
 
 def week_table(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -193,22 +202,27 @@ def week_table(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def openings(schedules: Sequence[ScheduleView], *, week: bool = True) -> tuple[Opening, ...]:
     """One entry for each channel (visiting, phone, chat) that has hours."""
-    made = []
-    for channel, label in CHANNEL_LABELS.items():
-        found = opening([s for s in schedules if s.channel == channel], label=_(label), week=week)
-        if found:
-            made.append(found)
-    return tuple(made)
+    made = (opening(schedules, channel, week=week) for channel in CHANNEL_LABELS)
+    return tuple(found for found in made if found)
+
+
+def deciding_channel(schedules: Iterable[ScheduleView], order: Iterable[str] = CHANNEL_LABELS) -> str | None:
+    known = {schedule.channel for schedule in schedules}
+    return next((channel for channel in order if channel in known), None)
+
+
+def schedules_there(service: ServiceView, location: LocationView | None) -> tuple[ScheduleView, ...]:
+    """The service's hours, and those of the house on the channels of which the service says nothing."""
+    own = service.schedules_at(location)
+    said = {schedule.channel for schedule in own}
+    return (*own, *(s for s in (location.schedules if location else ()) if s.channel not in said))
 
 
 def first_opening(service: ServiceView, location: LocationView | None) -> Opening | None:
     """The hours that decide whether to go or call now: of the house, else of the service."""
     schedules = service.schedules_at(location)
-    for channel in ("visit", "consultation", "phone", "chat"):
-        chosen = [schedule for schedule in schedules if schedule.channel == channel]
-        if chosen:
-            return opening(chosen, label=_(CHANNEL_LABELS[channel]))
-    return None
+    channel = deciding_channel(schedules)
+    return opening(schedules, channel) if channel else None
 
 
 def missing(
@@ -242,20 +256,26 @@ def only_house(service: ServiceView) -> LocationView | None:
     return service.locations[0] if len(service.locations) == 1 else None
 
 
-def all_hours(service: ServiceView) -> list[str]:
+def all_schedules(service: ServiceView) -> Sequence[ScheduleView]:
     """The hours of all its houses together: one of them is enough to be open."""
-    schedules = [
-        s for location in service.locations for s in service.schedules_at(location)
-    ] or service.schedules
-    return list(dict.fromkeys(schedule.opening_hours for schedule in schedules))
+    return [s for location in service.locations for s in service.schedules_at(location)] or service.schedules
 
 
-def next_slot(service: ServiceView) -> hours.Slot | None:
-    """The next time somebody is there for sure; None for "day and night" and for "by appointment"."""
+def all_hours(service: ServiceView) -> list[str]:
+    return list(dict.fromkeys(schedule.opening_hours for schedule in all_schedules(service)))
+
+
+def next_slot(service: ServiceView) -> tuple[hours.Slot, str] | None:
+    """The next time somebody is there for sure, and on which channel.
+
+    None for "day and night" and for "by appointment".
+    """
     portal = current_portal()
-    texts = all_hours(service)
-    if not texts:
+    schedules = all_schedules(service)
+    channel = deciding_channel(schedules)
+    if channel is None:
         return None
+    texts = list(dict.fromkeys(s.opening_hours for s in schedules if s.channel == channel))
     now = local_now()
     status = hours.opening_status(
         texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone
@@ -265,7 +285,7 @@ def next_slot(service: ServiceView) -> hours.Slot | None:
     slots = hours.next_slots(
         texts, now, subdivision=portal.region.holiday_subdivision, timezone=portal.timezone, limit=1
     )
-    return next(iter(slots), None)
+    return (slots[0], channel) if slots else None
 
 
 def calendar_url(service: ServiceView) -> str | None:
@@ -280,8 +300,8 @@ def any_opening(service: ServiceView) -> Opening | None:
         for location in service.locations
         for schedule in service.schedules_at(location)
     }
-    visits = [schedule for (channel, _hours), schedule in schedules.items() if channel == "visit"]
-    return opening(visits or list(schedules.values()))
+    channel = deciding_channel(schedules.values())
+    return opening(list(schedules.values()), channel) if channel else None
 
 
 def freshness(view: ServiceView | OrganizationView) -> Freshness:
@@ -375,7 +395,7 @@ def town(service: ServiceView) -> str | None:
     towns = dict.fromkeys(
         location.address.city for location in service.locations if location.address and location.address.city
     )
-    return ", ".join(towns) if len(towns) <= 2 else _("several places")
+    return listing(list(towns)) if len(towns) <= 2 else _("several places")
 
 
 def offer_card(
@@ -446,14 +466,13 @@ def contacts_of_topic(code: str) -> tuple[Link, ...]:
 def helpline(service: ServiceView, *, live: bool = True) -> Helpline:
     """Not `live`: for reading on another day, with the week instead of what is open now."""
     website = service.url or service.organization.website
-    hours_on_phone = [s for s in service.schedules if s.channel in ("phone", "visit")] or list(
-        service.schedules
-    )
+    channel = deciding_channel(service.schedules, ("phone", "visit", "consultation", "chat"))
+    known = opening(service.schedules, channel, week=not live) if channel else None
     return Helpline(
         name=quiet(service.text("name", g.lang)),
         summary=bit(service.text("description", g.lang)),
         phones=phone_links(service.phones_at()),
-        opening=opening(hours_on_phone) if live else any_day(opening(hours_on_phone, week=True)),
+        opening=known if live else any_day(known),
         website=website,
         website_label=website.split("//", 1)[1].rstrip("/").removeprefix("www.") if website else None,
         channels=tuple(term_label("formats", code) for code in service.formats if code != "telefon"),
@@ -488,13 +507,15 @@ def language_name(code: str) -> str:
         locale = current_language().locale
         known = locale.languages.get("fa_AF") if code == "prs" else None
         return str(known or own.get(locale.language, own["en"]))
+    language = current_portal().languages.get(code)
+    if language is not None and "-" in code:
+        # A way of writing, as Leichte Sprache: CLDR knows none, or takes it for the language. It is called what it
+        # calls itself.
+        return in_german(language.autonym) if language.locale.language == "de" else language.autonym
     try:
         found = Locale.parse(code, sep="-")
     except (UnknownLocaleError, ValueError):
-        # One of ours that CLDR does not know, as Leichte Sprache: it is called what it calls itself.
-        language = current_portal().languages.get(code)
-        name = language.autonym if language else code
-        return in_german(name) if locale_of(code).language == "de" else name
+        return code
     return str(found.get_display_name(current_language().locale) or code)
 
 

@@ -1,4 +1,4 @@
-"""Which contacts offer "let them contact me": those of organizations whose team can take somebody now.
+"""Which contacts offer "let them contact me": those whose team can take somebody now, or has somebody who can instead.
 
 Asked of the database at most every half minute, and never for a single card.
 """
@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.catalogue.queries import ServiceView
 from portal.referral import choosing
-from portal.referral.choosing import Desk
 from portal.web.current import current_language, current_portal
 
 log = logging.getLogger("portal.web")
@@ -38,7 +37,7 @@ _known: WeakKeyDictionary[Engine, _Known] = WeakKeyDictionary()
 
 
 def takers() -> frozenset[UUID]:
-    """Organizations that take somebody now. Belongs into the key of every kept part that shows the button."""
+    """Services that may be asked now. Belongs into the key of every kept part that shows the button."""
     portal = current_portal()
     if portal.referrals is None:
         return NOBODY
@@ -67,8 +66,8 @@ def _ask(before: frozenset[UUID]) -> frozenset[UUID]:
     portal = current_portal()
     try:
         with portal.store.sessions() as session:
-            return choosing.organizations_that_take(
-                session, portal.region.slug, today=portal.now().astimezone(portal.timezone).date()
+            return choosing.services_to_ask(
+                session, portal.catalogue, today=portal.now().astimezone(portal.timezone).date()
             )
     except SQLAlchemyError as error:
         # Pages are shown from memory when the database is away.
@@ -76,18 +75,6 @@ def _ask(before: frozenset[UUID]) -> frozenset[UUID]:
         return before
 
 
-def takes(service: ServiceView | str) -> bool:
-    return desk_for(service) is not None
-
-
-def desk_for(service: ServiceView | str) -> Desk | None:
-    """The desk to ask, by its service or the slug of it; None when its organization takes nobody now."""
-    found = current_portal().catalogue.service(service) if isinstance(service, str) else service
-    if found is None or found.organization.id not in takers():
-        return None
-    return Desk(found.id, found.organization.id)
-
-
 def contact_url(service: ServiceView) -> str | None:
     """Where the person asks that this desk contacts them."""
-    return f"/{current_language().code}/contact-me?desk={service.slug}" if takes(service) else None
+    return f"/{current_language().code}/contact-me?desk={service.slug}" if service.id in takers() else None

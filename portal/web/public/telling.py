@@ -1,4 +1,8 @@
-"""What somebody can tell an office out of their answers: each one by itself, in their language and in German."""
+"""What somebody can tell an office out of their answers: each one by itself, in their language and in German.
+
+Residence status, health, violence and trouble with the police are not offered here (`told: false` in the questionnaire):
+who wants an office to know says so in their own words.
+"""
 
 from portal.clearing import Path
 from portal.referral.personal import Line
@@ -14,7 +18,7 @@ FIRST_STEP = N_("The first step")
 
 
 def tellable() -> list[Line]:
-    """The first contact and every answer, in the reader's language and in German."""
+    """The first contact and every answer that may be told, in the reader's language and in German."""
     _answers, path = check.current_path()
     own = _said(path)
     with bilingual.in_german():
@@ -38,15 +42,16 @@ def _said(path: Path) -> dict[str, tuple[str, str]]:
     if not path.answers:
         return found
     place = check.place_of(check.stored_answers())
-    if path.usable:
-        contact = outcome.card_of(outcome.route(path).primary, place, path.audience in check.FORMAL).card
+    if path.usable and not (result := outcome.route(path)).gives_away:
+        contact = outcome.card_of(result.primary, place, path.audience in check.FORMAL).card
         found[DESK] = (_(FIRST_STEP), contact.name.text)
     for step in path.steps:
+        told = [one for one in step.chosen if one.told]
         known = current_portal().catalogue.places.by_ags(place) if place else None
-        if step.question.type == check.PLACE and known:
+        if step.question.type == check.PLACE and known and told:
             words = [known.name]
         else:
-            words = [questionnaire_text(said) for one in step.chosen if (said := one.said(path.audience))]
+            words = [questionnaire_text(said) for one in told if (said := one.said(path.audience))]
         if words:
             question = questionnaire_text(step.question.text(path.audience))
             found[f"answer:{step.question.id}"] = (question, listing(words))

@@ -60,6 +60,8 @@ class Opening:
     label: str | None = None
     """Which hours: visiting, on the phone …"""
     note: str | None = None
+    visit: bool = True
+    """Not of the phone or the chat: nobody may be sent to a closed door by the hours of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,9 @@ class ContactCard:
     why: str
     helps_with: Bit | None
     opening: Opening | None
+    """The hours that decide whether to go or call now."""
+    openings: tuple[Opening, ...]
+    """By channel, with the week."""
     phones: tuple[PhoneLink, ...]
     write: str | None
     """mailto: link."""

@@ -152,7 +152,7 @@ def test_places_of_the_region_are_understood(shipped):
     catalogue, service, _ = shipped
     place = catalogue.places.all()[0]
     understood = service.search(SearchRequest(f"beratung in {place.name}")).understood
-    assert (understood.place, understood.rest) == (place.ags, "beratung")
+    assert (understood.place, understood.rest_without_place) == (place.ags, "beratung")
     near = Place(place.ags, *(catalogue.places.centre(place.ags) or (None, None)))
     covered = service.search(SearchRequest(filters=Filters(place=near), limit=1000))
     assert covered.total >= sum(view.covers(place.ags) for view in catalogue.services()) > 0

@@ -101,13 +101,49 @@ def test_a_talk_from_beginning_to_end(two: Two, database: Session) -> None:
 def test_what_tells_who_it_is_comes_back_marked(presenter: AdminClient, database: Session) -> None:
     bad = {**SHEET, "situation": "Leyla, heißt Leyla, wohnt in der Birkenstraße 3, Tel. 0176 12345678"}
     page = presenter.sent(presenter.submit(NEW, bad, to=CREATE, status=422), CREATE, status=422)
-    assert [mark.get_text() for mark in page.all("mark")] == ["Leyla", "Birkenstraße 3", "0176 12345678"]
+    assert [mark.get_text() for mark in page.all("mark")] == [
+        "Leyla",
+        "Leyla",
+        "Birkenstraße 3",
+        "0176 12345678",
+    ]
     assert page.one("#situation").get_text().strip() == bad["situation"]
     assert page.one("#situation")["aria-invalid"] == "true"
     assert page.one("#title")["value"] == SHEET["title"]
     assert page.one('.mistakes a[href="#situation"]')
     assert database.execute(select(CaseTalk)).first() is None
     assert database.execute(select(KeptForm)).first() is None
+
+
+def test_what_may_be_a_name_is_asked_back(presenter: AdminClient, database: Session) -> None:
+    may_be = {**SHEET, "title": "Fachkraft Vera", "situation": "Vera hilft seit Wochen. Ruf: 0176 12345678"}
+    page = presenter.sent(presenter.submit(NEW, may_be, to=CREATE, status=422), CREATE, status=422)
+    box = page.one("input[name=no_name]")
+    assert (box["value"], box.get("checked")) == ("Vera", None), "asked once, however often it stands there"
+    ticked = {**may_be, "no_name": "Vera"}
+    page = presenter.sent(presenter.submit(NEW, ticked, to=CREATE, status=422), CREATE, status=422)
+    assert [mark.get_text() for mark in page.all("mark")] == ["0176 12345678"]
+    assert page.one("input[name=no_name]").get("checked") is not None, "nobody ticks twice"
+    number = {**ticked, "no_name": ["Vera", "0176 12345678"]}
+    presenter.submit(NEW, number, to=CREATE, status=422)
+    path = str(presenter.submit(NEW, {**ticked, "situation": "Vera hilft seit Wochen."}, to=CREATE).location)
+    assert "Vera hilft" in presenter.page(path).text
+
+
+def test_ideas_and_next_steps_ask_back_too(two: Two) -> None:
+    for step in (2, 3, 4):
+        go(two.presenter, two.path, step)
+    idea = {"text": "Fragt doch Lena."}
+    sent = two.advisor.submit(two.path, idea, to=f"{two.path}/idea", status=422)
+    box = two.advisor.sent(sent, two.path, status=422).one("input[name=no_name]")
+    two.advisor.submit(two.path, {**idea, "no_name": box["value"]}, to=f"{two.path}/idea")
+    for step in (5, 6):
+        go(two.presenter, two.path, step)
+    steps = {"next_steps": "Mit Lena reden", "version": version(two.presenter, two.path)}
+    sent = two.presenter.submit(two.path, steps, to=f"{two.path}/end", status=422)
+    box = two.presenter.sent(sent, two.path, status=422).one("input[name=no_name]")
+    two.presenter.submit(two.path, {**steps, "no_name": box["value"]}, to=f"{two.path}/end")
+    assert "Mit Lena reden" in two.advisor.page(two.path).text
 
 
 def test_what_is_missing_or_too_long_is_said(presenter: AdminClient) -> None:
@@ -266,7 +302,12 @@ def test_from_a_referral(
     assert SHEET["question"] in refused.get_data(as_text=True)
     actions.withdraw(database, database.merge(referral), now=clock())
     database.commit()
-    assert not presenter.page(path).all(f'a[href="/admin/referrals/{id_}"]')
+    page = presenter.page(path, status=410)
+    assert "zurückgenommen" in page.text and SHEET["title"] not in page.text
+    assert presenter.get(path, headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
+    assert presenter.send(f"{path}/rewrite", SHEET).status_code == 410
+    assert SHEET["title"] not in presenter.page(LIST).text
+    assert presenter.page(LIST).all(f'a[href="{path}"]')
 
 
 def test_rewording_and_erasing(two: Two, database: Session) -> None:

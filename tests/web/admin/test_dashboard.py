@@ -144,11 +144,8 @@ def test_numbers_of_an_editor_are_of_the_own_organization(
     assert "/admin/links" not in foreign
 
 
-def test_who_sees_no_catalogue_sees_no_numbers(signed_in: SignIn, trouble: models.Service) -> None:
-    page = signed_in("reader").page("/admin/")
-    assert figures(page) == {}
-    assert page.one("section[aria-labelledby=coming] a")["href"] == "/de/quality"
-    assert not page.all("#done"), "nothing is done where nothing can be done yet"
+def test_who_plans_starts_with_the_numbers(signed_in: SignIn, trouble: models.Service) -> None:
+    assert signed_in("reader").get("/admin/").location == "/admin/statistics"
 
 
 def test_a_counsellor_is_told_of_referrals_only(

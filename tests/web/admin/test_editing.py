@@ -75,6 +75,23 @@ def test_every_service_opens_and_a_save_without_a_change_changes_nothing(
     assert database.exec(select(EntryVersion)).all() == []
 
 
+def test_topics_and_groups_are_proposed_from_the_words_until_they_are_ticked(
+    admin: AdminClient, slugs: list[str]
+) -> None:
+    path = f"/admin/services/{slugs[0]}"
+    words = {"name": "Schuldnerberatung", "description": "Hilfe bei Schulden, Mahnungen und Inkasso."}
+    fields = filled(fields_of(admin.page(path)), **words, topics=["allgemein"])
+
+    def proposed(fields: list[tuple[str, str]]) -> set[str]:
+        shown = admin.sent(admin.send(path, [*fields, ("action", "add:phones")]), path)
+        chips = shown.all("#f-topics label.chip")
+        assert all(shown.all(f"#{chip['for']}[type=checkbox]:not([checked])") for chip in chips)
+        return {str(chip["for"]).removeprefix("f-topics-") for chip in chips}
+
+    assert "schulden" in proposed(fields)
+    assert "schulden" not in proposed(filled(fields, topics=["allgemein", "schulden"]))
+
+
 def test_organizations_and_locations_open_and_come_back_unchanged(
     admin: AdminClient, database: Session, admin_portal: Portal
 ) -> None:

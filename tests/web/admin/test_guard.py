@@ -87,6 +87,39 @@ def test_what_was_typed_survives_the_end_of_the_session(
     assert forms.kept(database, user.id, "/admin/account") is None
 
 
+def test_a_rewording_survives_too_and_can_be_let_go(
+    signed_in: SignIn, a_user: MakeUser, clock: Clock, admin: AdminClient
+) -> None:
+    user = a_user(Role.COORDINATOR)
+    client = signed_in(user=user)
+    path = str(client.page("/admin/clearing/texts").all('main a[href^="/admin/clearing/texts/"]')[0]["href"])
+    clock.later(hours=3)
+    typing = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{path}"}
+    beside = client.post("/admin/meter", {"text": "Wer bist"}, headers=typing)
+    assert beside.status_code == 204
+    assert "HX-Redirect" not in beside.headers, "nobody is torn away while typing"
+    client.send(path, {"text": "Wer bist du denn?", "seen": "0"})
+    client = signed_in(user=user)
+    assert client.page(path).one("textarea[name=text]").text.strip() == "Wer bist du denn?"
+    line = client.page("/admin/").one("section[aria-labelledby=kept] li")
+    assert line.a.text == "Fragebogen"
+    client.send("/admin/keep-form", {"action": "discard", "form_page": path, "back": "/admin/"})
+    assert not client.page("/admin/").all("section[aria-labelledby=kept]")
+
+
+def test_what_a_page_does_not_fill_in_again_can_be_copied(
+    signed_in: SignIn, a_user: MakeUser, clock: Clock, admin: AdminClient
+) -> None:
+    user = a_user(Role.COORDINATOR)
+    client = signed_in(user=user)
+    path = "/admin/clearing/cases"
+    clock.later(hours=3)
+    client.send(path, {"title": "Ein langer Fall", "kind": "x"})
+    client = signed_in(user=user)
+    box = client.page(path).one("section[aria-labelledby=typed]")
+    assert box.blockquote.text == "Ein langer Fall"
+
+
 def test_a_stale_form_is_kept_too(signed_in: SignIn, a_user: MakeUser, database: Session) -> None:
     a_user(Role.ADMINISTRATOR)
     user = a_user(Role.COORDINATOR)

@@ -9,13 +9,15 @@ from openpyxl import load_workbook
 from sqlmodel import Session, select
 
 from portal.accounts.models import AuditEvent
-from portal.catalogue import editing, models
+from portal.catalogue import editing, models, proposals
 from portal.catalogue.models import Status, entity_id
 from portal.catalogue.queries import ServiceView
+from portal.catalogue.records import LocationRecord
 from portal.web.admin import lists
 from portal.web.application import Portal
 from tests.web.admin.conftest import Clock, SignIn
 from tests.web.admin.pages import AdminClient
+from tests.web.conftest import NOW
 from tests.web.pages import Page, text_of
 
 REGION = "musterkreis"
@@ -222,6 +224,29 @@ def test_the_question_about_one_offer_speaks_of_one(admin: AdminClient, some: li
         assert words in asked.text
 
 
+def test_a_proposal_shows_in_the_list_the_filter_and_the_state(
+    admin: AdminClient, admin_portal: Portal, database: Session, some: list[ServiceView]
+) -> None:
+    waiting = some[0]
+    for entity, entry in (("service", waiting), ("organization", waiting.organization)):
+        current = editing.entry(database, REGION, entity, entry.slug)
+        made = proposals.propose(
+            database, REGION, entity, current.record, base=current, author=None, now=admin_portal.now(),
+            organization_id=waiting.organization.id,
+        )  # fmt: skip
+        database.commit()
+        chip = admin.page(f"/admin/{entity}s").one("#f-attention-in_review")
+        assert text_of(chip) == "In Prüfung (1)"
+        line = admin.page(str(chip["href"])).one("tbody tr")
+        assert entry.name in text_of(line)
+        assert [text_of(tag) for tag in line.select("td .tag.wait")][:1] == ["In Prüfung"]
+        answer = admin.send(f"/admin/lists/{entity}s/export", {"format": "csv", "chosen": entry.slug})
+        assert "Veröffentlicht, In Prüfung" in rows_of(answer.data)[1]
+        state = admin.page(f"/admin/{entity}s/{entry.slug}").one('[aria-labelledby="state-head"]')
+        assert "in Prüfung" in text_of(state) and state.find("a", href=f"/admin/review/{made.id}")
+    assert not admin.page(f"/admin/services/{some[1].slug}").one('[aria-labelledby="state-head"]').find("a")
+
+
 def test_an_editor_is_not_told_of_translations(
     signed_in: SignIn, some: list[ServiceView], database: Session, admin_portal: Portal
 ) -> None:
@@ -315,7 +340,64 @@ def test_an_organization_with_offers_stays(
     assert found is not None and found.status == Status.PUBLISHED
 
 
+def test_only_places_that_nothing_uses_are_taken_away(
+    admin: AdminClient, admin_portal: Portal, database: Session, some: list[ServiceView]
+) -> None:
+    used = next(house for one in some for house in one.locations)
+    for slug in ("leer-eins", "leer-zwei"):
+        empty_place(database, used.slug, slug)
+    form = {"action": "remove", "chosen": ["leer-eins", "leer-zwei", used.slug]}
+    asked = admin.sent(admin.send("/admin/locations/bulk", form), "bulk", status=200)
+    assert len(asked.all("input[name=chosen]")) == 3
+    assert admin.get("/admin/locations/leer-eins").status_code == 200, "nothing happens before the question"
+    form |= {"confirmed": "yes", "comment": "Umgezogen"}
+    done = admin.sent(admin.send("/admin/locations/bulk", form), "bulk", status=200)
+    assert [text_of(dt) for dt in done.all(".box.wrong dt")] == [used.name]
+    assert admin.get(f"/admin/locations/{used.slug}").status_code == 200
+    for slug in ("leer-eins", "leer-zwei"):
+        assert admin.get(f"/admin/locations/{slug}").status_code == 404
+        newest = editing.versions(database, entity_id(REGION, "location", slug))[0]
+        assert (newest.cause, newest.comment) == ("archived", "Umgezogen")
+    events = database.exec(select(AuditEvent).where(AuditEvent.action == "location.deleted")).all()
+    assert len(events) == 2
+
+
+def test_a_place_of_another_organization_stays(
+    signed_in: SignIn, database: Session, some: list[ServiceView]
+) -> None:
+    house, other = (next(iter(one.locations)) for one in [one for one in some if one.locations][:2])
+    empty_place(database, other.slug, "leer")
+    form = {"action": "remove", "chosen": "leer", "confirmed": "yes"}
+    editor = signed_in("editor", organization=record_of(database, house.slug).organization)
+    assert editor.send("/admin/locations/bulk", form).status_code == 403
+    coordinator = signed_in("coordinator", organization=record_of(database, house.slug).organization)
+    page = coordinator.sent(coordinator.send("/admin/locations/bulk", form), "bulk", status=200)
+    assert len(page.all(".box.wrong dd")) == 1
+    assert record_of(database, "leer").name == "leer"
+
+
+def record_of(session: Session, slug: str) -> LocationRecord:
+    session.expire_all()
+    found: LocationRecord = editing.entry(session, REGION, "location", slug).record
+    return found
+
+
+def empty_place(session: Session, like: str, slug: str) -> None:
+    """At the same house, and no offer uses it."""
+    record = record_of(session, like).model_copy(update={"slug": slug, "name": slug})
+    editing.save(session, REGION, "location", record, base_hash=None, author=None, now=NOW)
+    session.commit()
+
+
 # Files.
+
+
+@pytest.mark.parametrize("name", ["locations", "contacts"])
+def test_chosen_places_and_contacts_alone_go_into_the_file(admin: AdminClient, name: str) -> None:
+    page = admin.page(f"/admin/{name}")
+    (first, _, third), (one, _, two) = ticks(page)[:3], names(page)[:3]
+    answer = admin.send(f"/admin/lists/{name}/export", {"format": "csv", "chosen": [first, third]})
+    assert [line[0] for line in rows_of(answer.data)[1:]] == [one, two]
 
 
 def rows_of(body: bytes) -> list[list[str]]:
@@ -391,6 +473,23 @@ def test_what_is_archived_can_be_put_back_for_ninety_days(
     assert admin.page("/admin/archive").all("tbody tr") == []
 
 
+def test_a_place_taken_away_can_be_put_back_from_the_archive(
+    admin: AdminClient, signed_in: SignIn, database: Session, some: list[ServiceView]
+) -> None:
+    used = next(house for one in some for house in one.locations)
+    empty_place(database, used.slug, "leer")
+    owner = record_of(database, "leer").organization
+    answer = admin.send("/admin/locations/leer", {"action": "delete"})
+    said = admin.page(answer.location).one("main .box.good")
+    assert {str(a["href"]) for a in said.select("a")} == {"/admin/archive", "/admin/location/leer/history"}
+    archive = signed_in("editor", organization=owner).page("/admin/archive")
+    assert "leer" in archive.text and not archive.all("main form")
+    button = admin.page("/admin/archive").one("tbody form")
+    admin.submit("/admin/archive", to=str(button["action"]))
+    assert record_of(database, "leer").organization == owner
+    assert admin.page("/admin/archive").all("tbody tr") == []
+
+
 def test_an_archived_organization_can_be_put_back(admin: AdminClient, database: Session) -> None:
     from tests.factories import an_organization
 
@@ -428,16 +527,16 @@ def test_funding_by_month_topic_and_town(
     assert sections["November 2026"] == [some[0].name]
     assert sections["Januar 2027"] == [some[1].name]
     assert sections["Mai 2028"] == [some[2].name]
-    everything = " ".join(name for found in sections.values() for name in found)
-    assert some[3].name not in everything, "further than 18 months"
+    assert sections["Juni 2028"] == [some[3].name], "however far away"
     assert some[4].name in list(sections.values())[-1], "ended, no longer shown"
-    assert page.all("#by-topic") and page.all("#by-town")
-
-
-def test_months_are_counted_to_their_last_day() -> None:
-    from portal.web.admin.funding import _months_later
-
-    assert _months_later(date(2026, 11, 20), 18) == date(2028, 5, 31)
-    assert _months_later(date(2026, 6, 30), 18) == date(2027, 12, 31)
-    assert _months_later(date(2026, 7, 1), 18) == date(2028, 1, 31)
-    assert _months_later(date(2026, 12, 31), 14) == date(2028, 2, 29)
+    assert page.all("#by-topic")
+    town = next(house.address.city for one in some[:4] for house in one.locations if house.address)
+    narrowed = admin.page(page.one("#by-town ~ table").find("a", string=town)["href"])
+    there = [
+        one.name
+        for one in some[:4]
+        if town in {house.address.city for house in one.locations if house.address}
+    ]
+    listed = [text_of(a) for a in narrowed.all("section[aria-labelledby^=m] tbody a")]
+    assert [one.name in listed for one in some[:4]] == [one.name in there for one in some[:4]]
+    assert narrowed.one("#by-town ~ table a[aria-current]")["href"] == "/admin/funding"

@@ -110,7 +110,7 @@ MATRIX: dict[str, Row] = {
     "admin.person_second_factor": Row(ADMINISTRATORS, somebody),
     # today
     "admin.dashboard": Row(EVERYBODY),
-    "admin.letters": Row(ADMINISTRATORS),
+    "admin.letters": Row(KEEPERS),
     # lists
     "admin.services": Row(CATALOGUE),
     "admin.organizations": Row(CATALOGUE),
@@ -118,10 +118,13 @@ MATRIX: dict[str, Row] = {
     "admin.contacts": Row(CATALOGUE),
     "admin.bulk_services": Row(KEEPERS),
     "admin.bulk_organizations": Row(KEEPERS),
+    "admin.bulk_locations": Row(KEEPERS),
     "admin.export_list": Row(CATALOGUE, lambda portal: {"name": "services"}),
     "admin.archive": Row(CATALOGUE),
     "admin.put_back": Row(KEEPERS, lambda portal: {"entity": "service"}),
     "admin.funding": Row(CATALOGUE),
+    "admin.statistics": Row(STATISTICS),
+    "admin.statistics_csv": Row(STATISTICS),
     # edit pages
     "admin.edit_service": Row(CATALOGUE),
     "admin.new_service": Row(CATALOGUE),
@@ -133,7 +136,7 @@ MATRIX: dict[str, Row] = {
         CATALOGUE, lambda portal: {"slug": portal.catalogue.services()[0].locations[0].slug}
     ),
     "admin.new_location": Row(CATALOGUE),
-    "admin.keep_form": Row(CATALOGUE),
+    "admin.keep_form": Row(EVERYBODY),
     # review, history, log
     "admin.review": Row(KEEPERS),
     "admin.review_proposal": Row(KEEPERS, lambda portal: {"proposal_id": uuid4()}, missing=True),

@@ -1,15 +1,15 @@
 """The coordinators' list: what nobody answers, without a word of what somebody told."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
-from portal.accounts.models import AuditEvent, KeptForm
-from portal.referral import actions
+from portal.accounts.models import AuditEvent, KeptForm, Letter
+from portal.referral import actions, escalation
 from portal.referral.actions import Counsellor
 from portal.referral.choosing import Desk
 from portal.referral.models import Actor, Notice, Referral, ReferralEvent, Team
@@ -101,6 +101,43 @@ def propose(client: AdminClient, path: str, status: int = 303, **fields: str) ->
     answer = client.client.post(f"{path}/desk", data=data | fields)
     assert answer.status_code == status
     return "" if status == 303 else client.sent(answer, path, status=status).text
+
+
+def test_a_team_that_fell_silent_stands_here(
+    coordinator: AdminClient,
+    database: Session,
+    referral: Referral,
+    offices: tuple[Office, ...],
+    tools: Referrals,
+    clock: Clock,
+) -> None:
+    actions.accept(database, referral, offices[0].counsellor, now=clock())
+    actions.contact(database, referral, offices[0].counsellor, days=tools.days, now=clock())
+    later = clock() + timedelta(days=30)
+    escalation.run(database, tools.keyring, REGION, days=tools.days, now=later)
+    database.commit()
+    page = coordinator.page(LIST)
+    assert referral.label in page.text
+    assert "lange nichts" in page.text
+
+
+def test_notices_that_fail_are_listed_for_coordinators(
+    coordinator: AdminClient, admin: AdminClient, database: Session, referral: Referral, clock: Clock
+) -> None:
+    database.add(
+        Letter(
+            key="x", recipient="p@example.org", subject="Ihr Link", body="", written_at=clock(),
+            next_try_at=clock(), tries=1, failure="OSError",
+        )
+    )  # fmt: skip
+    database.execute(update(Notice).values(failure="Unreachable", tries=40))
+    database.commit()
+    page = coordinator.page("/admin/letters")
+    assert referral.label in page.text and "Unreachable" in page.text and "aufgegeben" in page.text
+    assert "p@example.org" not in page.text, "those who sign in are the administrators' matter"
+    assert coordinator.page("/admin/").all('main a[href="/admin/letters"]')
+    both = admin.page("/admin/letters").text
+    assert referral.label in both and "p@example.org" in both
 
 
 def test_nothing_waits(coordinator: AdminClient, referral: Referral) -> None:
@@ -195,6 +232,18 @@ def test_what_is_missing_stands_at_the_field(
     propose(coordinator, refused, status=422, desk=str(offices[1].desk.service_id), reason=" ")
     propose(coordinator, refused, status=422, desk=str(offices[0].desk.service_id), reason="Dieselbe.")
     propose(coordinator, refused, status=422, desk=str(offices[1].desk.service_id), reason="x" * 2001)
+
+
+def test_the_languages_of_a_team_stand_beside_its_name(
+    coordinator: AdminClient, database: Session, refused: str, offices: tuple[Office, ...]
+) -> None:
+    team = database.get(Team, offices[1].desk.organization_id)
+    assert team is not None
+    team.languages = ["ar", "tr"]
+    database.add(team)
+    database.commit()
+    (office,) = coordinator.page(refused).all("#desk optgroup")
+    assert str(office["label"]).endswith(" · Arabisch, Türkisch")
 
 
 def test_a_desk_that_turned_full_is_not_proposed(

@@ -9,13 +9,14 @@ from sqlmodel import Session, col
 
 from portal.accounts.models import AuditEvent, KeptForm, User
 from portal.catalogue.queries import ServiceView
-from portal.referral import actions
+from portal.referral import actions, escalation
 from portal.referral.actions import Counsellor
 from portal.referral.choosing import Desk
 from portal.referral.lifecycle import Move
 from portal.referral.models import (
     Appointment,
     AppointmentState,
+    Channel,
     Consent,
     ConsentKind,
     GivenHow,
@@ -390,6 +391,15 @@ def test_who_takes_part_sees_the_own_side_only(
         joint="y",
     )
     assert "Rathaus" in second.page(case.path).text
+    assert "Noch keine Antwort" in first.page(case.path).text
+    (meeting,) = database.execute(select(Appointment)).scalars()
+    act(second, case, "attend", appointment=str(meeting.id), fits="no")
+    assert "Nicht dabei" in first.page(case.path).text
+    (button,) = second.page(case.path).all('button[name="attend-fits"]')
+    assert button["value"] == "yes", "who changes their mind says the other thing"
+    act(second, case, "attend", appointment=str(meeting.id), fits="yes")
+    assert "Nicht dabei" not in first.page(case.path).text
+    assert not first.page(case.path).all('form[action$="/attend"]')
     database.expire_all()
     consent = database.get(Consent, asked.id)
     assert consent is not None
@@ -427,6 +437,23 @@ def test_messages_are_new_until_the_page_was_open(
     assert "neue Nachricht" not in first.page("/admin/referrals").text
 
 
+def test_every_field_asks_to_leave_some_things_out(first: AdminClient, case: Case) -> None:
+    seen = set()
+    for deed in ("accept", "contact"):
+        page = first.page(case.path)
+        for field in page.all("main textarea"):
+            assert "Bitte nichts über Aufenthalt" in page.one(f"#{field['id']}-hint").text, field["id"]
+            seen.add(field["id"])
+        act(first, case, deed)
+    assert {"message-text", "reject-reason", "try-note", "handover-reason", "complete-note"} <= seen | {
+        str(field["id"]) for field in first.page(case.path).all("main textarea")
+    }
+
+
+def ticked_lines(page: Page) -> list[str]:
+    return [str(box["value"]) for box in page.all('main input[name="line"][checked]')]
+
+
 def test_a_consent_given_in_person(
     first: AdminClient, second: AdminClient, case: Case, database: Session, offices: tuple[Office, ...]
 ) -> None:
@@ -439,19 +466,24 @@ def test_a_consent_given_in_person(
     assert "Sternchen" in page.text
     fields = {name: str(page.one(f'main input[name="{name}"]')["value"]) for name in ("version", "shown")}
     first.sent(first.send(path, fields), path, status=422)
-    old = first.send(path, {**fields, "shown": "another text", "together": "y"})
+    assert ticked_lines(page) == ["phone"], "how to get in touch, and neither name nor answers"
+    old = first.send(path, {**fields, "shown": "another text", "together": "y", "line": ["name", "phone"]})
     again = first.sent(old, path, status=409)
     assert not again.one("#together").has_attr("checked")
+    assert ticked_lines(again) == ["name", "phone"]
     assert now_is(database, case).organization_id == offices[0].desk.organization_id
-    assert first.send(path, {**fields, "together": "y"}).location == "/admin/referrals"
+    agreed = {**fields, "together": "y", "line": ["phone", "answer:topic"]}
+    assert first.send(path, agreed).location == "/admin/referrals"
     assert now_is(database, case).organization_id == offices[1].desk.organization_id
     (consent,) = database.execute(
         select(Consent).where(col(Consent.kind) == ConsentKind.HANDOVER.value)
     ).scalars()
     assert (consent.given_how, consent.recorded_by) == (GivenHow.IN_PERSON, offices[0].user.id)
     assert first.get(case.path).location == "/admin/referrals", "who handed over sees nothing any more"
-    assert first.send(path, {**fields, "together": "y"}).location == "/admin/referrals"
-    assert "Sternchen" in second.page(case.path).text
+    assert first.send(path, agreed).location == "/admin/referrals"
+    told = second.page(case.path).one("section[aria-labelledby=told]").text
+    assert "Schule" in told
+    assert "Sternchen" not in told, "only what was ticked"
 
 
 def test_another_team_may_take_part_in_person(
@@ -465,8 +497,11 @@ def test_another_team_may_take_part_in_person(
     path = f"{case.path}/in-person/{asked.id}"
     page = first.page(path)
     fields = {name: str(page.one(f'main input[name="{name}"]')["value"]) for name in ("version", "shown")}
-    assert first.send(path, {**fields, "together": "y"}).location == case.path
-    assert "Sternchen" in second.page(case.path).text
+    assert ticked_lines(page) == ["phone"]
+    assert first.send(path, {**fields, "together": "y", "line": ["name"]}).location == case.path
+    told = second.page(case.path).one("section[aria-labelledby=told]").text
+    assert "Sternchen" in told
+    assert "Schule" not in told
     assert first.get(f"{case.path}/in-person/{uuid4()}").status_code == 404
 
 
@@ -501,7 +536,49 @@ def test_what_is_overdue_lies_on_top(
     act(late, case, "contact")
     assert not late.page("/admin/referrals").all("#overdue li")
     assert now_is(database, case).alarm_at is None
-    assert "contact" not in deeds(late.page(case.path))
+
+
+@pytest.mark.parametrize(("wish", "told"), [(Channel.PHONE, False), (Channel.MAIL, True)])
+def test_a_message_that_nobody_is_told_of_says_so_and_is_no_contact(
+    first: AdminClient,
+    database: Session,
+    tools: Referrals,
+    case: Case,
+    clock: Clock,
+    wish: Channel,
+    told: bool,
+) -> None:
+    person = Person(channels=(wish,), phone="+4915112345678", mail="stern@example.org")
+    referral = now_is(database, case)
+    sealer = tools.keyring.record(case.id, referral.key_sealed)
+    referral.person_sealed = person.seal(sealer, "person")
+    database.commit()
+    act(first, case, "accept")
+    assert ("bekommt keine Benachrichtigung" in first.page(case.path).text) is not told
+    act(first, case, "message", text="Bitte rufen Sie uns an.")
+    assert (now_is(database, case).first_contact_at == clock()) is told
+
+
+def test_a_team_that_has_been_silent_sees_it_and_notes_a_contact(
+    case: Case,
+    database: Session,
+    tools: Referrals,
+    clock: Clock,
+    signed_in: SignIn,
+    offices: tuple[Office, ...],
+) -> None:
+    team = signed_in(user=offices[0].user)
+    act(team, case, "accept")
+    act(team, case, "contact")
+    clock.later(days=20)
+    escalation.run(database, tools.keyring, REGION, days=tools.days, now=clock())
+    database.commit()
+    team = signed_in(user=offices[0].user)
+    assert "überfällig" in team.page("/admin/referrals").one("#overdue li").text
+    assert "lange nichts" in team.page(case.path).text
+    act(team, case, "contact")
+    assert "lange nichts" not in team.page(case.path).text
+    assert not team.page("/admin/referrals").all("#overdue li")
 
 
 def test_a_consent_that_ran_out_shows_nothing(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
 from sqlmodel import Session
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BuildError
@@ -28,7 +28,7 @@ from portal.catalogue.editing import (
 )
 from portal.catalogue.models import Proposal, Status, entity_id
 from portal.web.admin import guard, losing
-from portal.web.admin.editing import choices, preview, readable
+from portal.web.admin.editing import choices, fitting, preview, readable
 from portal.web.admin.editing.entries import FORMS, EntryForm, field_of
 from portal.web.admin.editing.hours_form import KINDS, WEEKS, sentence, weekly, weekly_sentence
 from portal.web.admin.editing.tree import (
@@ -107,13 +107,13 @@ def new_location() -> BaseResponse:
     return Page.new("location").answer()
 
 
-@needs(Permission.SEE_CATALOGUE)
+@needs(Permission.SIGN_IN)
 def keep_form() -> BaseResponse:
     """What is being typed, every few seconds; or let go of it."""
     if request.form.get("action") == "discard":
         forms.discard(current_session(), me().user.id, guard.form_page())
         current_session().commit()
-        return redirect(guard.form_page(), code=303)
+        return redirect(guard.safe_path(request.form.get("back", "")) or guard.form_page(), code=303)
     kept = guard.keep_typed()
     return Response(status=204 if kept else 422)
 
@@ -254,6 +254,7 @@ class Page:
         return self.save(tree, action)
 
     def look(self) -> Response:
+        g.typed_is_shown = True
         kept = forms.kept(self.session, me().user.id, self.path)
         if kept is not None:
             tree = nested((name, value) for name, value in kept.fields)
@@ -601,7 +602,11 @@ class Page:
             return redirect(self.path, code=303)
         self._audit("deleted", self.current, reason=bool(text(tree, "comment")))
         self._done()
-        say(gettext("The place is gone. Its history is kept."))
+        history = url_for("admin.history", entity="location", slug=self.current.slug)
+        say(
+            gettext("The place is gone. For 90 days you can put it back."),
+            ways=((url_for("admin.archive"), gettext("The archive")), (history, gettext("History"))),
+        )
         return redirect(url_for("admin.edit_organization", slug=self.current.record.organization), code=303)
 
     def _used_words(self, used: StillUsed) -> str:
@@ -812,6 +817,11 @@ class Page:
                     used=self._used_places(),
                 ),
                 "capacities": choices.words("capacity"),
+                "fitting": fitting.proposed(
+                    text(tree, "name"),
+                    text(tree, "description"),
+                    slug=self.current.slug if self.current else "",
+                ),
             }
         elif self.entity == "organization":
             found["terms_of_kind"] = [(code, words) for code, words, _hint in choices.terms("kind")]
