@@ -12,6 +12,7 @@ import pytest
 from babel import Locale
 from flask import Flask
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from portal.catalogue import hours
 from portal.catalogue.models import Service, Status
@@ -621,3 +622,14 @@ def test_suggestions_are_part_of_a_page_and_name_what_is_there(client: PageClien
     assert "Schuld" in unescape(client.get("/de/suggest/offers?q=schul").get_data(as_text=True))
     for where in ("places", "offers"):
         assert client.get(f"/de/suggest/{where}?q=Tann").headers["Cache-Control"] == "no-store"
+
+
+def test_an_address_that_leads_nowhere_says_so_also_without_the_database(
+    musterkreis_app: Flask, client: PageClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(musterkreis_app.extensions["portal"].catalogue, "moved", away)
+    assert client.page("/de/offers/nirgends", status=404).h1
+    assert client.page("/ar/organizations/nirgends", status=404).h1

@@ -142,7 +142,7 @@ def say(
     flash(cast(Any, (text, ways)) if ways else text, kind)
 
 
-def admin_page() -> AdminPage:
+def admin_page(*, with_typed: bool) -> AdminPage:
     portal = current_portal()
     user = guard.somebody()
     path = request.path
@@ -175,7 +175,7 @@ def admin_page() -> AdminPage:
             Message(kind, said) if isinstance(said, str) else Message(kind, *said)
             for kind, said in cast(Any, get_flashed_messages(with_categories=True))
         ),
-        typed=tuple(guard.typed_and_not_shown()),
+        typed=tuple(guard.typed_and_not_shown()) if with_typed else (),
     )
 
 
@@ -199,7 +199,8 @@ def render(template: str, *, fragment: str | None = None, status: int = 200, **c
     """The whole page, or for htmx its block `fragment`."""
     renderer = cast(Renderer, current_app.extensions["admin_renderer"])
     part = fragment if fragment is not None and wants_fragment() else None
-    context["page"] = admin_page()
+    # A page about a mistake must not need the database, which may be the mistake.
+    context["page"] = admin_page(with_typed=status == 200 and part is None)
     text = renderer.page(current_language().code, template, context, fragment=part)
     response = Response(status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = current_language().code

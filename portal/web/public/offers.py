@@ -530,7 +530,11 @@ def offer_or_404(slug: str) -> ServiceView:
 
 def moved_or_gone(entity: Literal["service", "organization"], folder: str, slug: str) -> HTTPException:
     """The way to what it was merged into, for cards on paper and saved links; else NotFound."""
-    now = current_portal().catalogue.moved(entity, slug) if request.method == "GET" else None
+    try:
+        now = current_portal().catalogue.moved(entity, slug) if request.method == "GET" else None
+    except SQLAlchemyError:
+        # Pages are shown from memory when the database is away.
+        now = None
     if now is None or now == slug:
         return NotFound()
     address = request.path.replace(f"/{folder}/{slug}", f"/{folder}/{now}", 1)

@@ -120,6 +120,21 @@ def test_what_a_page_does_not_fill_in_again_can_be_copied(
     assert box.blockquote.text == "Ein langer Fall"
 
 
+def test_a_page_about_a_mistake_asks_the_database_for_nothing_typed(
+    admin: AdminClient, admin_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @guard.open_to_all
+    def broken() -> str:
+        raise RuntimeError
+
+    admin_app.add_url_rule("/admin/broken", "broken", broken)
+    admin_app.config["PROPAGATE_EXCEPTIONS"] = False
+    admin_app.testing = False
+    monkeypatch.setattr(forms, "kept", lambda *_: pytest.fail("the database was asked"))
+    assert admin.page("/admin/broken", status=500).h1
+    assert admin.page("/admin/nowhere", status=404).h1
+
+
 def test_a_stale_form_is_kept_too(signed_in: SignIn, a_user: MakeUser, database: Session) -> None:
     a_user(Role.ADMINISTRATOR)
     user = a_user(Role.COORDINATOR)
